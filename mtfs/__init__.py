@@ -1,0 +1,77 @@
+"""mtfs: a council's medium-term financial strategy as a distribution.
+
+``import mtfs`` registers ``ds.mtfs`` and is otherwise light: each name below is loaded when it is
+first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mtfs import accessor as _accessor  # noqa: F401 - registers ds.mtfs
+from mtfs.vocabulary import VERSION as __version__
+from mtfs.vocabulary import MtfsError, PlanError, PlanWarning
+
+if TYPE_CHECKING:
+    from mtfs.distributions import interval
+    from mtfs.io import load_example, load_gap, load_plan, plan_of, save_gap
+    from mtfs.measures import annual, probability, quantiles, reserve_risk, summary, total
+    from mtfs.plan import Plan
+    from mtfs.projection import project, project_gap, scores_of
+
+_HOMES = {
+    "Plan": "mtfs.plan",
+    "annual": "mtfs.measures",
+    "interval": "mtfs.distributions",
+    "load_example": "mtfs.io",
+    "load_gap": "mtfs.io",
+    "load_plan": "mtfs.io",
+    "plan_of": "mtfs.io",
+    "probability": "mtfs.measures",
+    "project": "mtfs.projection",
+    "project_gap": "mtfs.projection",
+    "quantiles": "mtfs.measures",
+    "reserve_risk": "mtfs.measures",
+    "save_gap": "mtfs.io",
+    "scores_of": "mtfs.projection",
+    "summary": "mtfs.measures",
+    "total": "mtfs.measures",
+}
+
+__all__ = [
+    "MtfsError",
+    "Plan",
+    "PlanError",
+    "PlanWarning",
+    "__version__",
+    "annual",
+    "interval",
+    "load_example",
+    "load_gap",
+    "load_plan",
+    "plan_of",
+    "probability",
+    "project",
+    "project_gap",
+    "quantiles",
+    "reserve_risk",
+    "save_gap",
+    "scores_of",
+    "summary",
+    "total",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name from its module when it is first used."""
+    if name not in _HOMES:
+        msg = f"module 'mtfs' has no attribute {name!r}"
+        raise AttributeError(msg)
+    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,93 @@
+"""``ds.mtfs``: one-line doors to what can be asked of a projection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from mtfs import measures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from mtfs.plan import Plan
+
+
+@xr.register_dataset_accessor("mtfs")
+class GapAccessor:
+    """What can be asked of a projection; registered as ``ds.mtfs``."""
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._ds = ds
+
+    def summary(self, *, variable: str = "gap", unit: measures.Unit = "GBP m") -> pd.DataFrame:
+        """See :func:`mtfs.summary`."""
+        return measures.summary(self._ds, variable=variable, unit=unit)
+
+    def quantiles(
+        self, q: Sequence[float] = (0.1, 0.5, 0.9), *, variable: str = "gap"
+    ) -> xr.DataArray:
+        """See :func:`mtfs.quantiles`."""
+        return measures.quantiles(self._ds, q, variable=variable)
+
+    def probability(
+        self,
+        variable: str = "gap",
+        *,
+        above: float | xr.DataArray | None = None,
+        below: float | xr.DataArray | None = None,
+    ) -> xr.DataArray:
+        """See :func:`mtfs.probability`."""
+        return measures.probability(self._ds, variable, above=above, below=below)
+
+    def reserve_risk(self) -> pd.DataFrame:
+        """See :func:`mtfs.reserve_risk`."""
+        return measures.reserve_risk(self._ds)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan the projection was made from."""
+        from mtfs.io import plan_of  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return plan_of(self._ds)
+
+    @property
+    def plot(self) -> PlotAccessor:
+        """Pictures of the projection."""
+        return PlotAccessor(self._ds)
+
+    def __repr__(self) -> str:
+        attrs = self._ds.attrs
+        if "plan" not in attrs or "gap" not in self._ds:
+            return "<mtfs: not a projection>"
+        table = self.summary()
+        shown = table[[c for c in table if not str(c).endswith("_se")]].copy()
+        if "plan_enough" in shown:
+            shown["plan_enough"] = shown["plan_enough"].map("{:.0%}".format)
+        years = self._ds["year"].to_numpy()
+        return (
+            f"{attrs['council']}: gap {years[0]} to {years[-1]}, GBP m ({attrs['n_draws']:,} draws"
+            + (f", seed {attrs['seed']}" if "seed" in attrs else "")
+            + f", closure {attrs['closure']})\n{shown.to_string(float_format='{:.1f}'.format)}"
+        )
+
+
+class PlotAccessor:
+    """Pictures of a projection; ``ds.mtfs.plot``."""
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._ds = ds
+
+    def fan(self, *, variable: str = "gap", ax: Axes | None = None) -> Axes:
+        """Draw the fan of a variable with the plan's own line. See :func:`mtfs.plot.fan`."""
+        from mtfs import plot  # noqa: PLC0415 - keeps `import mtfs` light
+
+        bands = measures.quantiles(self._ds, (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95), variable=variable)
+        planned = self._ds.get(f"planned_{variable}")
+        axes = plot.fan(bands, planned=planned, ax=ax)
+        axes.set_title(str(self._ds.attrs.get("council", "")))
+        return axes

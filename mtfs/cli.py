@@ -1,0 +1,215 @@
+"""The ``mtfs`` command: no arithmetic, only doors to the library."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from mtfs.vocabulary import VERSION, MtfsError, PlanWarning
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from mtfs.plan import Plan
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="A council's medium-term financial strategy as a distribution.",
+    pretty_exceptions_enable=False,
+)
+PlanArgument = Annotated[str, typer.Argument(help="A plan's YAML file, or the name of an example.")]
+
+
+def main() -> None:
+    """Run the command; errors of the library are messages, not tracebacks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PlanWarning)
+        warnings.showwarning = _show_warning
+        try:
+            app()
+        except MtfsError as error:
+            _fail(str(error))
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    typer.echo(f"warning: {message}", err=True)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    sys.exit(1)
+
+
+@app.command()
+def run(
+    plan: PlanArgument,
+    draws: Annotated[int, typer.Option(help="Joint outcomes to draw.")] = 10_000,
+    seed: Annotated[int | None, typer.Option(help="Fixes the result; fresh unless given.")] = None,
+    output: Annotated[Path | None, typer.Option(help="NetCDF file for the result.")] = None,
+    fan: Annotated[Path | None, typer.Option(help="PNG file for a fan chart of the gap.")] = None,
+    variable: Annotated[str, typer.Option(help="Which stage of the gap to tabulate and draw.")] = "gap",
+) -> None:
+    """Project the gap of a plan and tabulate it, with the risks to reserves."""
+    from mtfs.projection import project_gap
+
+    for path in (output, fan):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    held = _plan(plan)
+    ds = project_gap(held, n_draws=draws, seed=seed)
+    _show_summary(ds, variable)
+    _show_risks(held, ds)
+    if output is not None:
+        from mtfs.io import save_gap
+
+        typer.echo(f"wrote {save_gap(ds, output)}")
+    if fan is not None:
+        typer.echo(f"wrote {_draw_fan(ds, variable, fan)}")
+
+
+@app.command()
+def check(plan: PlanArgument) -> None:
+    """List everything wrong with a plan, and what is implausible; exit 1 when it cannot be used."""
+    from mtfs.io import check_plan
+
+    problems, warned = check_plan(_file(plan))
+    for problem in problems:
+        typer.echo(f"error: {problem}", err=True)
+    for problem in warned:
+        typer.echo(f"warning: {problem}", err=True)
+    if problems:
+        typer.echo(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}: the plan cannot be used", err=True)
+        raise typer.Exit(1)
+    typer.echo("the plan can be used" + (f" ({len(warned)} warnings)" if warned else ""))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a plan."""
+    from mtfs.plan import Plan
+
+    typer.echo(json.dumps(Plan.model_json_schema(), indent=2))
+
+
+@app.command()
+def example(
+    name: Annotated[str | None, typer.Argument(help="Print this plan; without it, list them.")] = None,
+) -> None:
+    """List the plans that ship, or print one to start from."""
+    from mtfs.io import example_file, example_names
+
+    if name is None:
+        typer.echo("\n".join(example_names()))
+    else:
+        typer.echo(example_file(name).read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def register(plan: PlanArgument) -> None:
+    """Print the assumption register: what carries a source, an owner or a rationale."""
+    for entry in _plan(plan).register():
+        place = f"{entry['name']}, {entry['field']}" if entry["field"] else entry["name"]
+        said = "; ".join(f"{key}: {entry[key]}" for key in ("source", "owner", "rationale") if entry[key])
+        typer.echo(f"{place}: {said}")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(VERSION)
+
+
+def _file(plan: str) -> str:
+    """Give the file of a plan named by path or as an example."""
+    from mtfs.io import example_file, example_names
+
+    if Path(plan).exists() or plan not in example_names():
+        return plan
+    return str(example_file(plan))
+
+
+def _plan(plan: str) -> Plan:
+    from mtfs.io import example_names, load_plan
+    from mtfs.vocabulary import suggest
+
+    if not Path(plan).exists() and plan not in example_names() and Path(plan).suffix == "":
+        near = suggest(plan, example_names())
+        _fail(f"there is no file '{plan}' and no example of that name.{near} Examples: {', '.join(example_names())}")
+    return load_plan(_file(plan))
+
+
+def _show_summary(ds: xr.Dataset, variable: str) -> None:
+    from mtfs.measures import summary
+
+    attrs = ds.attrs
+    table = summary(ds, variable=variable)
+    columns = ["year", "plan", "mean", "P10", "P50", "P90", "plan is enough"]
+    rows = [
+        [
+            str(year), f"{row['plan']:.1f}",
+            *(f"{row[name]:.1f} ({row[f'{name}_se']:.2f})" for name in ("mean", "P10", "P50", "P90")),
+            f"{row['plan_enough']:.0%}",
+        ]
+        for year, row in table.iterrows()
+    ]
+    seconds = f"{attrs['seconds']:.2f} s"
+    typer.echo(f"{attrs['council']}: {attrs['n_draws']:,} draws, seed {attrs['seed']}, {seconds}\n")
+    _show_table(f"{ds[variable].attrs['long_name']}, GBP m (Monte Carlo standard error)", columns, rows)
+
+
+def _show_risks(plan: Plan, ds: xr.Dataset) -> None:
+    """Tabulate the risks to reserves under the policies ``plan`` and ``none``, on the same draws."""
+    from mtfs.measures import reserve_risk
+    from mtfs.projection import project_gap
+
+    if not plan.reserves.funds:
+        return
+    risks: dict[str, pd.DataFrame] = {}
+    for policy in ("plan", "none"):
+        other = ds
+        if policy != ds.attrs["closure"]:
+            changed = plan.with_changes({"reserves.closure.policy": policy})
+            other = project_gap(changed, n_draws=ds.attrs["n_draws"], seed=ds.attrs["seed"], keep="totals")
+        risks[policy] = reserve_risk(other)
+    words = {"exhausted": "shortfall to date exceeds usable reserves", "below_minimum": "general fund below its minimum"}
+    rows = [
+        [words[name], policy, *(f"{share:.1%}" for share in table[name])]
+        for name in words
+        for policy, table in risks.items()
+        if name in table
+    ]
+    _show_table("chance that ...", ["", "closure", *map(str, ds["year"].to_numpy())], rows)
+
+
+def _show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):
+        text = number == 0 or column == "closure"
+        table.add_column(column, justify="left" if text else "right", no_wrap=not text)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console.print(table)
+    console.print()
+
+
+def _draw_fan(ds: xr.Dataset, variable: str, path: Path) -> Path:
+    import matplotlib as mpl
+
+    from mtfs.io.results import beside
+
+    mpl.use("Agg")
+    axes = ds.mtfs.plot.fan(variable=variable)
+    with beside(path) as fresh:
+        axes.figure.savefig(fresh, dpi=150)
+    return path

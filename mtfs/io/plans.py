@@ -1,0 +1,92 @@
+"""Loading plans from files and from those that ship."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from mtfs.io.yaml import line_of, read_yaml
+from mtfs.plan import Plan, find_problems
+from mtfs.vocabulary import MtfsError, PlanError, Problem, listing, suggest
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+def load_plan(path: str | PathLike[str]) -> Plan:
+    """Read a plan from a YAML file.
+
+    Parameters
+    ----------
+    path
+        The file; JSON, which is YAML, will do.
+
+    Returns
+    -------
+    Plan
+        The checked plan.
+
+    Raises
+    ------
+    PlanError
+        When the file is not a plan; lists every problem with its file, line and place.
+    """
+    problems, _ = check_plan(path)
+    if problems:
+        raise PlanError(problems)
+    data, _ = read_yaml(path)
+    return Plan.model_validate(data)
+
+
+def check_plan(path: str | PathLike[str]) -> tuple[list[Problem], list[Problem]]:
+    """List every problem of a plan's file, and what is implausible in it, each with its line.
+
+    Returns
+    -------
+    tuple
+        Problems (none when the plan can be used) and warnings.
+    """
+    try:
+        data, lines = read_yaml(path)
+    except PlanError as error:
+        return list(error.problems), []
+    problems, warned = find_problems(data)
+
+    def placed(found: list[Problem]) -> list[Problem]:
+        at = [replace(p, file=str(path), line=line_of(p.path, lines)) for p in found]
+        return sorted(at, key=lambda p: p.line or 0)
+
+    return placed(problems), placed(warned)
+
+
+def example_names() -> list[str]:
+    """List the plans that ship."""
+    folder = resources.files("mtfs.examples")
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def load_example(name: str) -> Plan:
+    """Read a plan that ships with the library.
+
+    Parameters
+    ----------
+    name
+        Such as ``"leicestershire_2024"``; :func:`example_names` lists them.
+
+    Raises
+    ------
+    MtfsError
+        When there is none of that name; suggests the nearest.
+    """
+    with resources.as_file(example_file(name)) as path:
+        return load_plan(path)
+
+
+def example_file(name: str) -> resources.abc.Traversable:
+    """Find the file of a plan that ships."""
+    names = example_names()
+    if name not in names:
+        msg = f"no example is called '{name}'.{suggest(name, names)} There is: {listing(names)}."
+        raise MtfsError(msg)
+    return resources.files("mtfs.examples") / f"{name}.yaml"

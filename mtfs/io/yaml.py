@@ -1,0 +1,148 @@
+"""Reading plans from YAML, with the file and line of everything that is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mtfs.vocabulary import PlanError, Problem
+from mtfs.vocabulary import Path as Place
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+MAX_BYTES = 5_000_000  # a plan of a thousand lines with all its notes is under 1 MB
+MAX_NODES = 200_000  # after aliases are followed
+MAX_DEPTH = 50
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INT = re.compile(r"[-+]?[0-9]+(_[0-9]+)*")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(_[0-9]+)*(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), "+.inf": float("inf"), ".nan": float("nan")}
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+def read_yaml(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[Place, int]]:
+    """Read a YAML mapping and the line on which each of its parts stands.
+
+    Scalars follow YAML 1.2: ``1e6`` is a number, ``no`` and ``2026/27`` are text. Duplicate keys,
+    files above 5 MB and aliases that multiply beyond 200,000 values are errors.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    tuple
+        The mapping, and line numbers (from 1) by place in it.
+
+    Raises
+    ------
+    PlanError
+        When the file cannot be read, is not YAML, or is not a mapping.
+    """
+    file = Path(path)
+    try:
+        size = file.stat().st_size
+        if file.is_dir():
+            raise PlanError(f"{file}: is a folder; expected a YAML file")
+        if size > MAX_BYTES:
+            raise PlanError(
+                f"{file}: has {size / 1e6:,.0f} MB; a plan has at most {MAX_BYTES / 1e6:.0f} MB. Is it a plan?"
+            )
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = file.read_bytes()[: error.start].count(b"\n") + 1
+        raise PlanError(f"{file}, line {line}: is not UTF-8 text") from None
+    except OSError as error:
+        raise PlanError(f"{file}: cannot be read: {error.strerror or error}") from None
+    return _parse(text, str(file))
+
+
+def _parse(text: str, file: str) -> tuple[dict[str, Any], dict[Place, int]]:
+    try:
+        node = yaml.compose(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = mark.line + 1 if mark is not None else None
+        raise PlanError([Problem((), f"is not YAML: {error.problem}", "", file, line)]) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise PlanError(f"{file}: is not YAML: {str(error).splitlines()[0]}") from None
+    if node is None:
+        raise PlanError(f"{file}: is empty; expected a plan, a mapping that starts with 'council'")
+    if not isinstance(node, yaml.MappingNode):
+        raise PlanError(
+            [Problem((), "is not a mapping; a plan starts with 'council: ...'", "", file, 1)]
+        )
+    reader = _Reader(file)
+    data = reader.build(node, ())
+    if reader.problems:
+        raise PlanError(reader.problems)
+    return data, reader.lines
+
+
+class _Reader:
+    """Turns a tree of nodes into Python values and remembers their lines."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.lines: dict[Place, int] = {}
+        self.problems: list[Problem] = []
+        self._nodes = 0
+
+    def build(self, node: yaml.Node, place: Place) -> Any:
+        line = node.start_mark.line + 1
+        self.lines.setdefault(place, line)
+        self._nodes += 1
+        if self._nodes > MAX_NODES or len(place) > MAX_DEPTH:
+            what = f"more than {MAX_NODES:,} values" if self._nodes > MAX_NODES else "too many levels"
+            raise PlanError(
+                [Problem((), f"has {what}, aliases included; is it a plan?", "", self.file, line)]
+            )
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*place, number)) for number, item in enumerate(node.value)]
+        return self._mapping(node, place)
+
+    def _mapping(self, node: yaml.Node, place: Place) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value in node.value:
+            key, line = key_node.value, key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problems.append(Problem(place, "a key is not text", "", self.file, line))
+            elif key in found:
+                first = self.lines[*place, key]
+                message = f"the key '{key}' stands twice; it is first on line {first}"
+                self.problems.append(Problem((*place, key), message, "", self.file, line))
+            else:
+                self.lines[*place, key] = line
+                found[key] = self.build(value, (*place, key))
+        return found
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    text = node.value
+    if node.style:  # quoted or a block: text
+        return text
+    if text.lower() in _WORDS and text in {text.lower(), text.capitalize(), text.upper()}:
+        return _WORDS[text.lower()]
+    if _INT.fullmatch(text):
+        return int(text.replace("_", ""))
+    if _FLOAT.fullmatch(text):
+        return float(text.replace("_", ""))
+    return _SPECIAL.get(text.lower(), text)
+
+
+def line_of(place: Place, lines: Mapping[Place, int]) -> int | None:
+    """Give the line of a place, or of the nearest thing that holds it."""
+    for depth in range(len(place), -1, -1):
+        if (line := lines.get(place[:depth])) is not None:
+            return line
+    return None

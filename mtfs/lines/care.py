@@ -1,0 +1,214 @@
+"""Care: people x weekly cost x weeks, less what clients and partners pay."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from mtfs.assumptions import (
+    Assumption,
+    Count,
+    CountAssumption,
+    Declared,
+    GrowthAssumption,
+    Number,
+    Pounds,
+    PoundsAssumption,
+    Share,
+    ShareAssumption,
+)
+from mtfs.lines.base import Line
+from mtfs.paths import Calendar, Paths
+from mtfs.sampling import ShockSpec
+from mtfs.vocabulary import Array
+
+FEW = 5  # below so many people a lognormal of the mean is off, and people are summed one by one
+
+
+class Dispersion(Declared):
+    """How far individual weekly costs spread, and how many people stay from one year to the next.
+
+    The mean cost of N people is drawn as a lognormal of coefficient of variation ``cv / sqrt(N)``,
+    and as the same people stay, its score is an AR(1) with ``stay``. Below five people each one is
+    drawn.
+    """
+
+    cv: Annotated[float, Field(strict=True, gt=0, le=5)]
+    """coefficient of variation of individual weekly costs; a lognormal of sigma 0.75 has 0.87"""
+    stay: Share
+    """share of this year's people who are there next year"""
+
+
+class CareLine(Line):
+    """Care or any service of people at a weekly cost.
+
+    Net cost = people x weekly cost x weeks x (1 - client income - joint funding) less weekly income
+    (never more than the spend). Growth in people, price and mix is kept apart.
+    """
+
+    kind: Literal["care", "temporary_accommodation"] = "care"
+    people: Count | None = None
+    """people in the base year: its average, or its closing number with people_at: year_end"""
+    people_at: Literal["year_average", "year_end"] = "year_average"
+    people_growth: GrowthAssumption = 0.0
+    """growth a year of that number"""
+    people_added: Assumption = 0.0
+    """people added each year (a change over the year before), any sign"""
+    arrival: Share = 0.5
+    """year_end: share of a year's growth that costs in that year; a half where it comes evenly"""
+    people_by_year: CountAssumption | None = None
+    """year-average people in each year, instead of people and growth"""
+    weekly_cost: Pounds
+    """GBP a person a week in the base year"""
+    price_growth: GrowthAssumption = 0.0
+    mix_growth: GrowthAssumption = 0.0
+    """growth a year of the cost of a place from needs and kinds of place, not from prices"""
+    weeks: Annotated[Number, Field(gt=0, le=53)] | None = None
+    """weeks paid a year; unless given, 365/7 or 366/7 by the financial year"""
+    client_income: ShareAssumption = 0.0
+    """share of the cost that clients pay"""
+    joint_funding: ShareAssumption = 0.0
+    """share of the cost that partners such as the ICB pay"""
+    weekly_income: PoundsAssumption = 0.0
+    """GBP a person a week of other income, such as housing benefit subsidy, by year"""
+    dispersion: Dispersion | None = None
+
+    components: ClassVar[tuple[str, ...]] = ("people", "mix", "price")
+    share_fields: ClassVar[tuple[str, ...]] = ("client_income", "joint_funding")
+
+    @model_validator(mode="after")
+    def _people_one_way(self) -> Self:
+        if (self.people is None) == (self.people_by_year is None):
+            msg = "give either 'people' (in the base year, then growing) or 'people_by_year'"
+            raise ValueError(msg)
+        if self.people_by_year is not None and (self.people_growth != 0 or self.people_added != 0):
+            msg = "'people_by_year' holds the people of every year; growth does not go with it"
+            raise ValueError(msg)
+        fixed = [s for s in (self.client_income, self.joint_funding) if isinstance(s, int | float)]
+        if sum(fixed) > 1:
+            msg = f"clients and partners pay {sum(fixed):g} of the cost; expected at most 1 together"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def few(self) -> bool:
+        """Whether people are drawn one by one."""
+        return self.dispersion is not None and (self.people or FEW) < FEW
+
+    def shocks(self) -> tuple[ShockSpec, ...]:
+        """List the streams of individual costs: one of the mean, or one a person and the rest."""
+        if self.dispersion is None:
+            return ()
+        own = (ShockSpec(f"{self.name}.dispersion", "council"),)
+        if self.few:
+            own += tuple(ShockSpec(f"{self.name}.person {n + 1}", "council") for n in range(FEW))
+        return own
+
+    def base_cost(self, planned: Paths) -> float:
+        """Give the net cost of the base year's people at its prices, GBP, with the first year's shares."""
+        if self.people is None:
+            return 0.0
+        place_weeks = self.people * (self.weeks or planned.calendar.base_weeks)
+        kept = 1.0 - sum(float(planned.value(x)[0, 0]) for x in (self.client_income, self.joint_funding))
+        net = place_weeks * self.weekly_cost * kept
+        return net - min(place_weeks * float(planned.value(self.weekly_income)[0, 0]), net)
+
+    def average_people(self, paths: Paths) -> Array:
+        """Give year-average people."""
+        return paths.block_derived((self.name, "people"), lambda: self._people(paths))
+
+    def _people(self, paths: Paths) -> Array:
+        if self.people is None:
+            return paths.value(self.people_by_year if self.people_by_year is not None else 0.0)
+        stock = self.people * paths.index(self.people_growth)
+        if self.people_added != 0:
+            stock = stock + np.cumsum(paths.value(self.people_added), axis=0)
+        if self.people_at == "year_end":
+            opening = np.empty_like(stock)
+            opening[0] = self.people
+            opening[1:] = stock[:-1]
+            stock = opening + self.arrival * (stock - opening)
+        return stock
+
+    def cost(self, paths: Paths) -> Array:
+        """Give the net cost, GBP."""
+        return self._net(paths, self._price(paths))
+
+    def _price(self, paths: Paths) -> Array:
+        price = paths.index(self.price_growth)
+        if self.mix_growth != 0:
+            price = price * paths.index(self.mix_growth)
+        if self.dispersion is not None and not paths.planned:
+            price = price * self._spread(paths, self.dispersion)
+        return price
+
+    def _net(self, paths: Paths, price: Array | float) -> Array:
+        """Give the net cost at a weekly cost of ``price`` times the base year's."""
+        kept = self._kept(paths)
+        place_weeks = self.average_people(paths) * (paths.calendar.weeks if self.weeks is None else self.weeks)
+        net = place_weeks * price
+        net = net * (kept * self.weekly_cost)
+        if self.weekly_income != 0:
+            net = net - np.minimum(place_weeks * paths.value(self.weekly_income), net)
+        return net
+
+    def _kept(self, paths: Paths) -> Array | float:
+        kept: Array | float = 1.0
+        for rate in (self.client_income, self.joint_funding):
+            if rate != 0:
+                kept = kept - paths.value(rate)
+        return kept
+
+    def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
+        """Split growth: people at the base year's price, then mix, then price at the new people and mix.
+
+        Councils report volume at old prices and price at new volume. Chance in individual costs is
+        booked with mix.
+        """
+        at_old_price = self._net(paths, 1.0)
+        parts = {"people": at_old_price - base}
+        if self.mix_growth != 0 or self.dispersion is not None:
+            price = paths.index(self.price_growth)
+            at_old_mix = self._net(paths, price)
+            parts["price"] = at_old_mix - at_old_price
+            parts["mix"] = cost - at_old_mix
+        else:
+            parts["price"] = cost - at_old_price
+        return parts
+
+    def _spread(self, paths: Paths, dispersion: Dispersion) -> Array:
+        """Give the mean of individual costs over what is expected, which is 1 on average."""
+        people = np.maximum(self.average_people(paths), 1e-9)  # an empty line costs nothing whatever its mean
+        mean_score = _stayed(paths.score(f"{self.name}.dispersion"), dispersion.stay)
+        if not self.few:
+            return _mean_cost(people, mean_score, dispersion.cv)
+        sigma2 = math.log1p(dispersion.cv**2)
+        total = np.zeros(np.broadcast_shapes(people.shape, mean_score.shape))
+        for n in range(FEW):
+            one = _stayed(paths.score(f"{self.name}.person {n + 1}"), dispersion.stay)
+            there = np.clip(people - n, 0.0, 1.0)  # the last one is there for part of the year
+            total += there * np.exp(math.sqrt(sigma2) * one - sigma2 / 2)
+        others = np.maximum(people - FEW, 0.0)
+        if others.any():
+            total += others * _mean_cost(np.maximum(others, 1.0), mean_score, dispersion.cv)
+        return total / people
+
+
+def _mean_cost(people: Array, score: Array, cv: float) -> Array:
+    """Draw the mean cost of ``people`` over its expectation: a lognormal matched to cv / sqrt(people)."""
+    sigma2 = np.log(1.0 + cv * cv / people)
+    out = np.sqrt(sigma2) * score
+    sigma2 *= 0.5
+    out -= sigma2
+    return np.exp(out, out=out)
+
+
+def _stayed(scores: Array, stay: float) -> Array:
+    """Carry last year's people into this year: an AR(1) of scores, shape (year, draw)."""
+    path = scores.copy()
+    for year in range(1, len(path)):
+        path[year] = stay * path[year - 1] + math.sqrt(1 - stay**2) * scores[year]
+    return path

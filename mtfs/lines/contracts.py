@@ -1,0 +1,127 @@
+"""Contracts and ordinary budgets (base x index), levies, and fees and charges."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from mtfs.assumptions import Growth, GrowthAssumption, Number, Pounds, ShareAssumption
+from mtfs.lines.base import Line
+from mtfs.paths import Paths, compounded
+from mtfs.vocabulary import Array
+
+APRIL = 1  # months of the financial year count from April
+
+
+class BudgetLine(Line):
+    """Spend that follows an index: a contract, an ordinary budget, or a levy or precept paid."""
+
+    kind: Literal["budget", "contract", "levy"] = "budget"
+    base: Pounds
+    """GBP in the base year"""
+    growth: GrowthAssumption = 0.0
+    """the index: growth of prices a year"""
+    volume_growth: GrowthAssumption = 0.0
+    """growth of what is bought, apart from prices"""
+    review_month: Annotated[int, Field(strict=True, ge=1, le=12)] = APRIL
+    """month of the financial year (1 = April) from which a year's uplift is paid; the rest comes next year"""
+    cap: Growth | None = None
+    """the contract's greatest uplift a year"""
+    collar: Growth | None = None
+    """the contract's least uplift a year"""
+    phase_in: ShareAssumption = 1.0
+    """share of the contract in force, by year"""
+
+    components: ClassVar[tuple[str, ...]] = ("volume", "price")
+    share_fields: ClassVar[tuple[str, ...]] = ("phase_in",)
+
+    @model_validator(mode="after")
+    def _collar_below_cap(self) -> Self:
+        if self.cap is not None and self.collar is not None and self.collar > self.cap:
+            msg = f"the collar {self.collar:g} lies above the cap {self.cap:g}"
+            raise ValueError(msg)
+        return self
+
+    def causes(self) -> tuple[str, ...]:
+        """List the causes its growth is booked under."""
+        if self.cause:
+            return (self.cause,)
+        return ("volume", "price") if self._grows else ("price",)
+
+    @property
+    def _grows(self) -> bool:
+        return self.volume_growth != 0 or self.phase_in != 1
+
+    def base_cost(self, planned: Paths) -> float:  # noqa: ARG002 - the base is stated
+        """Give the base, GBP."""
+        return self.base
+
+    def cost(self, paths: Paths) -> Array:
+        """Give the cost, GBP."""
+        cost = self.base * self._price(paths)
+        return cost * self._volume(paths) if self._grows else cost
+
+    def _price(self, paths: Paths) -> Array:
+        if self.cap is None and self.collar is None:
+            index = paths.index(self.growth)
+        else:
+            uplift = np.clip(paths.value(self.growth), self.collar, self.cap)
+            index = compounded(uplift)
+        if self.review_month == APRIL:
+            return index
+        late = (self.review_month - 1) / 12
+        paid = (1 - late) * index
+        paid[1:] += late * index[:-1]
+        paid[0] += late
+        return paid
+
+    def _volume(self, paths: Paths) -> Array:
+        volume = paths.index(self.volume_growth)
+        return volume if self.phase_in == 1 else volume * paths.value(self.phase_in)
+
+    def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
+        """Split growth into volume at old prices and price at the new volume."""
+        if not self._grows:
+            return {"price": cost - base}
+        volume = self.base * self._volume(paths)
+        return {"volume": volume - base, "price": cost - volume}
+
+
+class FeesLine(Line):
+    """Fees and charges: income that nets off the requirement, falling in volume as prices rise."""
+
+    kind: Literal["fees"] = "fees"
+    income: Pounds
+    """GBP in the base year"""
+    price_growth: GrowthAssumption = 0.0
+    elasticity: Annotated[Number, Field(le=0)] = 0.0
+    """change of volume, in per cent, for each per cent of price growth above ``price_index``"""
+    price_index: GrowthAssumption = 0.0
+    """growth of prices at which volume would hold, usually CPI"""
+    volume_growth: GrowthAssumption = 0.0
+
+    components: ClassVar[tuple[str, ...]] = ("volume", "price")
+
+    def base_cost(self, planned: Paths) -> float:  # noqa: ARG002 - the base is stated
+        """Give the base, GBP: income is negative cost."""
+        return -self.income
+
+    def cost(self, paths: Paths) -> Array:
+        """Give the cost, GBP: income is negative cost."""
+        return -self.income * paths.index(self.price_growth) * self._volume(paths)
+
+    def _volume(self, paths: Paths) -> Array:
+        volume = paths.index(self.volume_growth)
+        if self.elasticity != 0:
+            relative = paths.index(self.price_growth) / paths.index(self.price_index)
+            volume = volume * relative**self.elasticity
+        return volume
+
+    def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
+        """Split growth into volume at old prices and price at the new volume."""
+        volume = -self.income * self._volume(paths)
+        return {"volume": volume - base, "price": cost - volume}
+
+

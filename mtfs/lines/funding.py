@@ -1,0 +1,281 @@
+"""Funding: council tax and its collection fund, business rates, grants and other sources."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from mtfs.assumptions import (
+    Assumption,
+    Declared,
+    GrowthAssumption,
+    Name,
+    Noted,
+    Number,
+    Pounds,
+    PoundsAssumption,
+    Share,
+    ShareAssumption,
+    YearLabel,
+)
+from mtfs.distributions import quantile_score
+from mtfs.lines.base import Amounts
+from mtfs.paths import Calendar, Paths, compounded
+from mtfs.sampling import ShockSpec
+from mtfs.vocabulary import Array
+
+
+class Source(Noted):
+    """A source of funding."""
+
+    share_fields: ClassVar[tuple[str, ...]] = ()
+
+    def shocks(self) -> tuple[ShockSpec, ...]:
+        """List the streams the source needs of its own."""
+        return ()
+
+    def faults(self, calendar: Calendar) -> list[str]:  # noqa: ARG002 - subclasses need the years
+        """Name what does not fit the plan's years."""
+        return []
+
+    def income_names(self) -> tuple[str, ...]:
+        """List the rows of income it gives."""
+        return (self.name,)
+
+    def incomes(self, paths: Paths) -> tuple[Array, ...]:
+        """Give the income of each row, GBP; shape (year, draw), or (year, 1) where certain."""
+        raise NotImplementedError
+
+
+class CollectionFund(Declared):
+    """How council tax collected above or below budget comes back: one-off, ``lag`` years later."""
+
+    lag: Literal[1, 2] = 1
+    """years after which the balance of a year is paid over"""
+    share: Share = 1.0
+    """this council's share of the difference; 1 where Band D is its own"""
+    declared: Assumption = 0.0
+    """GBP of balances already declared, by year, any sign (surplus positive)"""
+
+
+class CouncilTax(Source):
+    """Council tax: tax base x collection rate x Band D.
+
+    Both increases apply to the whole Band D of the year before. With a collection fund the income
+    of a year is what was budgeted: last year's actual base grown as planned, the planned collection
+    rate, the year's Band D; actual less budgeted arrives ``lag`` years later. Without one, the
+    year's own base and collection are its income.
+    """
+
+    kind: Literal["council_tax"] = "council_tax"
+    band_d: Pounds | None = None
+    """GBP, this council's own Band D in the base year"""
+    tax_base: Pounds | None = None
+    """Band D equivalents in the base year; net of losses on collection unless collection is given"""
+    base_income: Pounds | None = None
+    """GBP raised in the base year, where Band D and tax base are not known"""
+    tax_base_growth: GrowthAssumption = 0.0
+    collection: ShareAssumption = 1.0
+    """share of what is due that is collected, by year; 1 where the tax base is net of losses"""
+    core_increase: GrowthAssumption = 0.0
+    """core rise of Band D each year, a fraction of the whole Band D"""
+    asc_precept: GrowthAssumption = 0.0
+    """adult social care precept: a further rise, a fraction of the whole Band D"""
+    referendum_limit: GrowthAssumption | None = None
+    """greatest rise a year without a referendum, both parts together; reported, not enforced"""
+    collection_fund: CollectionFund | None = None
+
+    share_fields: ClassVar[tuple[str, ...]] = ("collection",)
+
+    @model_validator(mode="after")
+    def _base_one_way(self) -> Self:
+        parts = (self.band_d is not None) + (self.tax_base is not None)
+        if parts not in {0, 2} or (parts == 2) == (self.base_income is not None):  # noqa: PLR2004 - both
+            msg = "give either 'band_d' and 'tax_base', or 'base_income' (GBP raised in the base year)"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def raised(self) -> float:
+        """GBP due in the base year, all of it collected."""
+        if self.base_income is not None:
+            return self.base_income
+        return (self.band_d or 0.0) * (self.tax_base or 0.0)
+
+    def income_names(self) -> tuple[str, ...]:
+        """List council tax and, where there is one, its collection fund."""
+        return (self.name, f"{self.name}: collection fund") if self.collection_fund else (self.name,)
+
+    def increase(self, paths: Paths) -> Array:
+        """Give the rise of Band D in each year, a fraction."""
+        return paths.value(self.core_increase) + paths.value(self.asc_precept)
+
+    def incomes(self, paths: Paths) -> tuple[Array, ...]:
+        """Give council tax and its collection fund, GBP."""
+        band_d = compounded(self.increase(paths)) * self.raised
+        base = paths.index(self.tax_base_growth)
+        actual = base * paths.value(self.collection) * band_d
+        fund = self.collection_fund
+        if fund is None:
+            return (actual,)
+        declared = paths.value(fund.declared)
+        if paths.planned:
+            return actual, declared
+        planned = paths.planned_paths
+        known = np.ones_like(base)
+        known[1:] = base[:-1]
+        growth = 1.0 + planned.value(self.tax_base_growth)
+        budgeted = known * growth * planned.value(self.collection) * band_d
+        balance = np.zeros_like(budgeted)
+        balance[fund.lag :] = (fund.share * (actual - budgeted))[: -fund.lag]
+        return budgeted, declared + balance
+
+
+class BusinessRates(Source):
+    """Retained business rates: local share of rates, tariff or top-up, levy, safety net, section 31.
+
+    Rates start at ``rates`` and follow the multiplier and real growth; ``baseline`` follows the
+    multiplier alone. Growth above baseline pays ``levy``; income cannot fall below ``safety_net``
+    of the baseline funding level (baseline + top-up - tariff). In a reset year rates and baseline
+    start again from ``reset_to`` times the baseline.
+    """
+
+    kind: Literal["business_rates"] = "business_rates"
+    rates: Pounds
+    """GBP, this council's share of rates in the base year"""
+    baseline: Pounds
+    """GBP, its business rates baseline in the base year"""
+    multiplier: GrowthAssumption = 0.0
+    """uprating of the multiplier, and of tariff and top-up, usually CPI a year later"""
+    growth: GrowthAssumption = 0.0
+    """real growth of rates collected, appeals and reliefs included"""
+    tariff: Pounds = 0.0
+    """GBP paid over in the base year"""
+    top_up: Pounds = 0.0
+    """GBP received in the base year"""
+    section_31: PoundsAssumption = 0.0
+    """GBP of grants for reliefs and capped multipliers, by year"""
+    levy: ShareAssumption = 0.0
+    """share of growth above baseline paid over"""
+    safety_net: ShareAssumption = 0.0
+    """least income as a share of the baseline funding level (0.925 in the scheme of 2013)"""
+    reset: YearLabel | None = None
+    """year in which growth above baseline is taken away"""
+    reset_to: Annotated[Number, Field(gt=0)] = 1.0
+    """rates in the reset year as a multiple of the baseline"""
+
+    share_fields: ClassVar[tuple[str, ...]] = ("levy", "safety_net")
+
+    def faults(self, calendar: Calendar) -> list[str]:
+        """Name what does not fit the plan's years."""
+        years = calendar.years
+        if self.reset is not None and self.reset not in years:
+            return [f"'reset' is {self.reset}; the plan's years are {years[0]} to {years[-1]}"]
+        return []
+
+    def incomes(self, paths: Paths) -> tuple[Array, ...]:
+        """Give retained rates with section 31, GBP."""
+        index = paths.index(self.multiplier)
+        baseline = self.baseline * index
+        real = paths.index(self.growth)
+        rates = self.rates * index * real
+        if self.reset is not None:
+            first = paths.calendar.years.index(self.reset)
+            rates, since = np.broadcast_arrays(rates, real)
+            rates = rates.copy()
+            rates[first:] = self.reset_to * np.broadcast_to(baseline, rates.shape)[first:]
+            rates[first:] *= since[first:] / since[first]
+        top_up = (self.top_up - self.tariff) * index
+        retained = rates - paths.value(self.levy) * np.maximum(rates - baseline, 0.0) + top_up
+        floor = paths.value(self.safety_net) * (baseline + top_up)
+        return (np.maximum(retained, floor) + paths.value(self.section_31),)
+
+
+class Grant(Source):
+    """A grant: RSG, social care grant and the like.
+
+    After ``ends`` a draw goes on paying it with probability ``continues``; the council's own table
+    says whether it counts on that.
+    """
+
+    kind: Literal["grant", "rsg"] = "grant"
+    amount: PoundsAssumption
+    """GBP in the base year, growing with growth; or by year as a list or mapping, where growth is left out"""
+    growth: GrowthAssumption | None = None
+    """indexation a year since the base year"""
+    ends: YearLabel | None = None
+    """the last year for which it is certain"""
+    continues: Share = 0.0
+    """chance that it goes on after that, to the end of the plan"""
+    planned_to_continue: bool = Field(default=False, strict=True)
+    """whether the council's own table assumes that it goes on"""
+    side: Literal["funding", "requirement"] = "funding"
+    """requirement: the grant nets off the requirement instead of counting as funding"""
+    ring_fenced_to: Name | None = None
+    """the line it must be spent on; it nets off that line, never more than its cost"""
+    rest_to: Name | None = None
+    """the fund that takes what a ring-fenced grant leaves unspent"""
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        if self.ends is None and (self.continues or self.planned_to_continue):
+            msg = "'continues' and 'planned_to_continue' go with 'ends', the last certain year"
+            raise ValueError(msg)
+        if (self.ring_fenced_to is None) != (self.rest_to is None):
+            msg = "a ring-fenced grant needs both 'ring_fenced_to' (a line) and 'rest_to' (a fund)"
+            raise ValueError(msg)
+        return self
+
+    def faults(self, calendar: Calendar) -> list[str]:
+        """Name what does not fit the plan's years."""
+        years = calendar.years
+        if self.ends is not None and self.ends >= years[-1]:
+            return [f"'ends' is {self.ends}; it matters only before the last year, {years[-1]}"]
+        return []
+
+    def shocks(self) -> tuple[ShockSpec, ...]:
+        """List its stream: whether it goes on."""
+        uncertain = 0 < self.continues < 1
+        return (ShockSpec(f"{self.name}.continues", "council", once=True),) if uncertain else ()
+
+    def incomes(self, paths: Paths) -> tuple[Array, ...]:
+        """Give the grant, GBP."""
+        amount = paths.value(self.amount)
+        if self.growth is not None:
+            amount = amount * paths.index(self.growth)
+        if self.ends is None:
+            return (amount,)
+        certain = np.array([[year <= self.ends] for year in paths.calendar.years])
+        if paths.planned:
+            goes_on: Array | np.ndarray = np.array([self.planned_to_continue])
+        elif 0 < self.continues < 1:
+            goes_on = paths.score(f"{self.name}.continues") < quantile_score(self.continues)
+        else:
+            goes_on = np.array([self.continues == 1])
+        return (amount * (certain | goes_on),)
+
+
+class OtherFunding(Amounts, Source):
+    """Any other funding, by yearly changes from a stated base or by levels; changes take any sign."""
+
+    kind: Literal["other"] = "other"
+    base: Number = 0.0
+    """GBP in the base year, from which changes start"""
+
+    @model_validator(mode="after")
+    def _base_goes_with_changes(self) -> Self:
+        if self.base and (self.changes is None or self.recurrence != "recurrent"):
+            msg = "'base' goes with recurrent 'changes', which start from it"
+            raise ValueError(msg)
+        return self
+
+    def faults(self, calendar: Calendar) -> list[str]:
+        """Name what does not fit the plan's years."""
+        return self.amount_faults(calendar)
+
+    def incomes(self, paths: Paths) -> tuple[Array, ...]:
+        """Give the income, GBP."""
+        amounts = self.amounts(paths)
+        return (amounts + self.base if self.base else amounts,)

@@ -1,0 +1,319 @@
+"""The plan: everything a council assumes about its medium term, frozen and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self, TypeAlias
+
+import numpy as np
+from pydantic import Field, TypeAdapter, model_validator
+
+from mtfs.assumptions import Declared, Money, Noted, Share, YearLabel
+from mtfs.checks import Draft, implausible, reference_problems
+from mtfs.drivers import Correlation, Driver
+from mtfs.lines import AnyLine, AnySource, Grant, Line, Saving
+from mtfs.lines.savings import COMMON, COMMON_FACTOR, Delivery
+from mtfs.paths import Calendar, Paths
+from mtfs.problems import place
+from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
+from mtfs.sampling import ShockSpec
+from mtfs.vocabulary import MAX_HORIZON, Array, PlanError, PlanWarning, Problem, suggest
+
+Changes: TypeAlias = Mapping[str, object]
+
+
+class Plan(Declared):
+    """A council's medium-term financial strategy and how uncertain each part of it is.
+
+    A plan cannot be edited: :meth:`with_changes` makes another. Raises :class:`mtfs.PlanError`,
+    which lists every problem at once, when something in it is wrong.
+    """
+
+    council: Annotated[str, Field(min_length=1)]
+    first_year: YearLabel
+    """the first year planned; the base year is the one before"""
+    horizon: Annotated[int, Field(strict=True, ge=1, le=MAX_HORIZON)] = 4
+    """years planned"""
+    title: str | None = None
+    source: str | None = None
+    price_base: str = "nominal"
+    """prices the money is in; nominal unless stated"""
+    base_gap: Money = 0.0
+    """GBP of last year's gap that was met one-off and so stands again in every year"""
+    drivers: tuple[Driver, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
+    lines: tuple[AnyLine, ...] = ()
+    savings: tuple[Saving, ...] = ()
+    savings_correlation: Share = COMMON_FACTOR
+    """correlation of the delivery of different schemes, closure included"""
+    funding: tuple[AnySource, ...] = ()
+    one_offs: tuple[OneOff, ...] = ()
+    reserves: Reserves = Field(default_factory=Reserves)
+    memorandum: tuple[Memorandum, ...] = ()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        draft = Draft.of(self)
+        if found := reference_problems(draft):
+            raise PlanError([Problem(p.path, p.message, place(p.path, self)) for p in found])
+        for problem in implausible(draft):
+            text = Problem(problem.path, problem.message, place(problem.path, self))
+            warnings.warn(str(text), PlanWarning, stacklevel=2)
+        return self
+
+    @property
+    def calendar(self) -> Calendar:
+        """The years of the plan."""
+        return Calendar.from_first(self.first_year, self.horizon)
+
+    @property
+    def years(self) -> tuple[str, ...]:
+        """The labels of the years."""
+        return self.calendar.years
+
+    def rows(self) -> list[Line | DerivedLine]:
+        """List every row of the requirement: declared lines, then those that other parts imply."""
+        implied = [
+            *([DerivedLine("base gap", "base_gap", "base gap", self._base_gap)] if self.base_gap else []),
+            *(
+                DerivedLine(f"contribution to {fund.name}", "contribution", "reserves", _value(fund.contributions))
+                for fund in self.reserves.funds
+                if fund.contributions != 0
+            ),
+            *(
+                DerivedLine(f"{source.name}: MRP and interest", "financing", "financing", source.cost)
+                for source in self.one_offs
+                if source.kind == "efs"
+            ),
+            *(
+                DerivedLine(f"{item.name}: interest", "financing", "financing", item.interest)
+                for item in self.memorandum
+                if item.rate != 0
+            ),
+        ]
+        return [*self.lines, *implied]
+
+    def requirement_grants(self) -> list[Grant]:
+        """List general grants that net off the requirement."""
+        return [g for g in self._grants() if g.side == "requirement" and g.ring_fenced_to is None]
+
+    def ring_fenced_grants(self) -> list[Grant]:
+        """List grants that net off one line."""
+        return [g for g in self._grants() if g.ring_fenced_to is not None]
+
+    def _grants(self) -> Iterator[Grant]:
+        return (source for source in self.funding if isinstance(source, Grant))
+
+    def sources(self) -> list[AnySource]:
+        """List what counts as funding."""
+        netted = {grant.name for grant in self.requirement_grants() + self.ring_fenced_grants()}
+        return [source for source in self.funding if source.name not in netted]
+
+    def _base_gap(self, paths: Paths) -> Array:
+        return np.full((paths.horizon, 1), self.base_gap)
+
+    def shocks(self) -> tuple[ShockSpec, ...]:
+        """List every stream of draws the plan needs."""
+        own = [
+            *(spec for driver in self.drivers for spec in driver.shocks()),
+            *(spec for line in self.lines for spec in line.shocks()),
+            *(spec for scheme in self.savings for spec in scheme.shocks()),
+            *(spec for source in self.funding for spec in source.shocks()),
+            *(spec for item in self.memorandum for spec in item.shocks()),
+            *self.reserves.closure.shocks(),
+        ]
+        delivers = any(isinstance(scheme.outcome, Delivery) for scheme in self.savings)
+        closes = any(spec.name.startswith(f"{CLOSURE}.") for spec in own)
+        if self.savings_correlation > 0 and (delivers or closes):
+            own.append(ShockSpec(COMMON, "council", once=True))
+        return tuple(own)
+
+    def to_json(self) -> str:
+        """Write the plan as canonical JSON, in declared order, with the defaults it was made with."""
+        return self.model_dump_json(exclude_none=True)
+
+    @property
+    def digest(self) -> str:
+        """A hash of the canonical JSON; equal plans have equal digests."""
+        return digest_of(self.to_json())
+
+    def with_changes(self, changes: Changes) -> Plan:
+        """Make a plan that differs from this one, and check it.
+
+        Parameters
+        ----------
+        changes
+            New values by dotted path; parts of a list go by name, such as
+            ``{"reserves.closure.policy": "none", "lines.home_care.weekly_cost": 340.0}``.
+
+        Raises
+        ------
+        PlanError
+            When a path does not exist (the nearest name is suggested) or the new plan is wrong.
+
+        Examples
+        --------
+        >>> plan = Plan(council="A", first_year="2026/27", base_gap=1.0)
+        >>> plan.with_changes({"base_gap": 2.0}).base_gap
+        2.0
+        """
+        data = self.model_dump(exclude_none=True)
+        for path, value in changes.items():
+            _replace(self, data, path, value)
+        return Plan.model_validate(data)
+
+    def register(self) -> list[dict[str, str]]:
+        """List the assumption register: every part or field that carries a source, owner or rationale."""
+        found: list[dict[str, str]] = []
+        parts: list[Noted] = [
+            *self.drivers, *self.lines, *self.savings, *self.funding, *self.one_offs,
+            *self.reserves.funds, *self.memorandum,
+        ]
+        for part in parts:
+            for field, note in [("", part), *((note.field, note) for note in part.notes)]:
+                said = {key: getattr(note, key) or "" for key in ("source", "owner", "rationale")}
+                if any(said.values()):
+                    found.append({"name": part.name, "field": field, **said})
+        return found
+
+    def __repr__(self) -> str:
+        last = self.years[-1]
+        return (
+            f"<Plan {self.council} {self.first_year} to {last}: {len(self.drivers)} drivers, "
+            f"{len(self.lines)} lines, {len(self.savings)} savings, {len(self.funding)} funding sources, "
+            f"{len(self.reserves.funds)} funds>"
+        )
+
+    __str__ = __repr__
+
+
+def digest_of(canonical: str) -> str:
+    """Hash a plan's canonical JSON."""
+    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class DerivedLine:
+    """A row of the requirement that another part of the plan implies."""
+
+    name: str
+    kind: str
+    component: str
+    make: Callable[[Paths], Array]
+    service: str = "corporate"
+    share: float = 1.0
+
+    def causes(self) -> tuple[str, ...]:
+        """List the cause its growth is booked under."""
+        return (self.component,)
+
+    def base_cost(self, planned: Paths) -> float:  # noqa: ARG002 - as a line's
+        """Give the net cost in the base year: nothing."""
+        return 0.0
+
+    def cost(self, paths: Paths) -> Array:
+        """Give the cost, GBP, shape (year, draw) or (year, 1)."""
+        return self.make(paths)
+
+    def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:  # noqa: ARG002 - as a line's
+        """Give all growth as one component."""
+        return {self.component: cost}
+
+
+def _value(assumption: Any) -> Callable[[Paths], Array]:
+    return lambda paths: paths.value(assumption)
+
+
+def _replace(plan: Plan, data: dict[str, Any], path: str, value: object) -> None:
+    """Put ``value`` at a dotted path of a plan's dump."""
+    steps = path.split(".")
+    node: Any = data
+    held: Any = plan
+    for depth, step in enumerate(steps):
+        last = depth == len(steps) - 1
+        if isinstance(held, tuple):
+            names = [getattr(item, "name", str(n)) for n, item in enumerate(held)]
+            if step not in names:
+                raise PlanError(_no_such(path, step, names))
+            number = names.index(step)
+            if last:
+                node[number] = value
+                return
+            held, node = held[number], node[number]
+            continue
+        names = list(type(held).model_fields) if isinstance(held, Declared) else []
+        if step not in names:
+            raise PlanError(_no_such(path, step, names))
+        held = getattr(held, step)
+        if last:
+            node[step] = value
+            return
+        if isinstance(node[step], tuple):
+            node[step] = list(node[step])
+        node = node[step]
+
+
+def _no_such(path: str, step: str, names: list[str]) -> str:
+    return (
+        f"'{path}' does not exist: no '{step}'.{suggest(step, names)} "
+        f"There is: {', '.join(names) if names else 'nothing below'}."
+    )
+
+
+_LISTS: dict[str, TypeAdapter[Any]] = {}
+
+
+def find_problems(data: object) -> tuple[list[Problem], list[Problem]]:
+    """List everything wrong with a plan given as a mapping, and everything implausible.
+
+    Parts that are wrong in themselves do not hide what is wrong between the others.
+
+    Returns
+    -------
+    tuple
+        Problems (empty when the plan can be used) and warnings.
+    """
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always", PlanWarning)
+        try:
+            plan = Plan.model_validate(data)
+        except PlanError as error:
+            problems = list(error.problems)
+        else:
+            return [], [_placed(p, data) for p in implausible(Draft.of(plan))]
+        if not isinstance(data, Mapping):
+            return problems, []
+        draft = Draft.salvage(data, _part_types())
+        known = {(p.path, p.message) for p in problems}
+        broken = {p.path[:2] for p in problems}
+        found = [
+            _placed(p, data)
+            for p in reference_problems(draft)
+            if (p.path, p.message) not in known and p.path[:2] not in broken
+        ]
+        return problems + found, [_placed(p, data) for p in implausible(draft)]
+
+
+def _placed(problem: Problem, data: object) -> Problem:
+    return Problem(problem.path, problem.message, place(problem.path, data))
+
+
+def _part_types() -> dict[str, TypeAdapter[Any]]:
+    if not _LISTS:
+        _LISTS.update(
+            drivers=TypeAdapter(Driver),
+            correlations=TypeAdapter(Correlation),
+            lines=TypeAdapter(AnyLine),
+            savings=TypeAdapter(Saving),
+            funding=TypeAdapter(AnySource),
+            one_offs=TypeAdapter(OneOff),
+            memorandum=TypeAdapter(Memorandum),
+            reserves=TypeAdapter(Reserves),
+        )
+    return _LISTS
+
+
+__all__ = ["Changes", "DerivedLine", "Plan", "digest_of", "find_problems"]

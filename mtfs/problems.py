@@ -1,0 +1,166 @@
+"""Turn pydantic's validation errors into problems an analyst can act on."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from mtfs.vocabulary import Path, PlanError, Problem, listing, suggest
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+_NUMBER_AS_TEXT = re.compile(r"^[£$€]?\s*(-?[\d,_]*\.?\d+)\s*(k|m|bn|%)?$", re.IGNORECASE)
+_SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "bn": 1e9, "%": 0.01}
+_MODEL_ERRORS = {"model_type", "model_attributes_type", "dict_type"}
+
+
+def number_as_text(value: object) -> str | None:
+    """Say how to write a number that came as text, such as ``"5,800"`` or ``"£5.8k"``."""
+    match = _NUMBER_AS_TEXT.match(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return None
+    number = float(match[1].replace(",", "").replace("_", "")) * _SCALE[(match[2] or "").lower()]
+    plain = f"{number:.10g}"
+    if "e" in plain:
+        plain = f"{number:.0f}"
+    return f"found text {value!r}; expected a plain number: write {plain}"
+
+
+def problems_from(error: ValidationError, model: type[BaseModel], data: object) -> list[Problem]:
+    """List what pydantic found, in the words of the plan, with the nearest known name.
+
+    Parameters
+    ----------
+    error
+        What pydantic raised.
+    model
+        The model it was validating.
+    data
+        What it was given, to name the part that is wrong.
+    """
+    found: list[Problem] = []
+    for item in error.errors(include_url=False):
+        path, kind = _walk(item["loc"], model)
+        inner = item.get("ctx", {}).get("error")
+        nested = (
+            [problem.at(path) for problem in inner.problems]
+            if isinstance(inner, PlanError)
+            else [Problem(path, _message(item, kind))]
+        )
+        found.extend(
+            Problem(p.path, p.message, p.where or place(p.path, data)) for p in nested
+        )
+    return found
+
+
+def place(path: Path, data: object) -> str:
+    """Write a path as an analyst reads it: ``lines[2] 'home_care', price_growth``."""
+    words: list[str] = []
+    node: Any = data
+    for step in path:
+        if isinstance(step, int):
+            node = node[step] if isinstance(node, Sequence) and step < len(node) else None
+            name = _name_of(node)
+            words[-1:] = [f"{words[-1] if words else ''}[{step}]" + (f" '{name}'" if name else "")]
+        else:
+            node = node.get(step) if isinstance(node, Mapping) else getattr(node, step, None)
+            words.append(step)
+    return ", ".join(words)
+
+
+def _name_of(node: object) -> str | None:
+    name = node.get("name") if isinstance(node, Mapping) else getattr(node, "name", None)
+    return name if isinstance(name, str) else None
+
+
+def _walk(loc: Path, model: type[BaseModel]) -> tuple[Path, type[BaseModel] | None]:
+    """Drop pydantic's union tags from ``loc`` and find the model that holds its last step."""
+    path: list[str | int] = []
+    kind: Any = model
+    holder: type[BaseModel] | None = model
+    for step in loc:
+        options = _models(kind)
+        if isinstance(step, int):
+            path.append(step)
+            continue
+        owner = next((m for m in options if step in m.model_fields), None)
+        if owner is not None:
+            path.append(step)
+            kind = owner.model_fields[step].annotation
+            holder = owner
+            continue
+        tagged = next((m for m in options if _tag(m, step)), None)
+        if tagged is not None:
+            kind = holder = tagged
+            continue
+        if step.startswith("form:"):  # which form of a union it was taken for
+            continue
+        path.append(step)
+        holder = options[0] if len(options) == 1 else holder
+    return tuple(path), holder
+
+
+def _models(kind: Any) -> list[type[BaseModel]]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [kind]
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is not None:
+        return [model for part in typing.get_args(kind) for model in _models(part)]
+    return []
+
+
+def _tag(model: type[BaseModel], step: str) -> bool:
+    field = model.model_fields.get("kind")
+    return field is not None and step in typing.get_args(field.annotation)
+
+
+def _message(item: ErrorDetails, kind: type[BaseModel] | None) -> str:
+    found, error = item["input"], item["type"]
+    ctx = item.get("ctx", {})
+    known = sorted(kind.model_fields) if kind is not None else []
+    as_text = number_as_text(found)
+    if error == "extra_forbidden":
+        key = str(item["loc"][-1])
+        return f"unknown key '{key}'.{suggest(key, known)} It may hold: {', '.join(known)}."
+    if error == "missing":
+        return f"'{item['loc'][-1]}' is missing; it must be given"
+    if error in {"float_type", "int_type", "float_parsing", "int_parsing"}:
+        expected = "a whole number" if error.startswith("int") else "a number"
+        return as_text or f"found {_show(found)}; expected {expected}"
+    if error == "finite_number":
+        return f"found {found}; expected a finite number"
+    if error in {"union_tag_invalid", "union_tag_not_found"}:
+        tags = [t.strip(" '") for t in str(ctx.get("expected_tags", "")).split(",") if t]
+        if error == "union_tag_not_found":
+            return "'kind' is missing; it must be given"
+        tag = str(ctx.get("tag", ""))
+        return f"unknown kind '{tag}'.{suggest(tag, tags)} Known kinds: {listing(tags, 30)}."
+    if error in _MODEL_ERRORS:
+        return f"found {_show(found)}; expected a mapping with {', '.join(known) or 'keys'}"
+    if error in {"greater_than_equal", "greater_than"}:
+        bound = ctx.get("ge", ctx.get("gt"))
+        word = "at least" if "ge" in ctx else "above"
+        return f"found {_show(found)}; expected a value {word} {bound:g}"
+    if error in {"less_than_equal", "less_than"}:
+        bound = ctx.get("le", ctx.get("lt"))
+        return f"found {_show(found)}; expected a value of at most {bound:g}"
+    if error == "literal_error":
+        options = [o.strip("' ") for o in re.split(r", | or ", str(ctx.get("expected", "")))]
+        if as_text:
+            return as_text
+        near = suggest(found, options) if isinstance(found, str) else ""
+        return f"found {_show(found)}; expected {ctx.get('expected')}.{near}"
+    if error == "value_error":
+        return str(ctx.get("error"))
+    return f"found {_show(found)}: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - one line of an error

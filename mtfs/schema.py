@@ -1,0 +1,189 @@
+"""The Dataset a projection returns: its variables, dimensions, units and attributes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mtfs.vocabulary import Array, MtfsError, listing, year_start
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Keep = Literal["all", "totals"]
+WIDENS = "positive widens the gap"
+CLOSES = "positive closes the gap"
+BALANCE = "positive is money held"
+DEFICIT = "positive is a deficit"
+NONE = "not money"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable: the dimension before (draw, year), if any, and what it says of itself."""
+
+    item: str | None
+    long_name: str
+    sign: str = WIDENS
+    units: str = "GBP"
+    totals: bool = False
+    """whether ``keep="totals"`` holds it"""
+    draws: bool = True
+    planned: bool = True
+    """whether it has a ``planned_`` twin without draws"""
+
+
+VARIABLES: dict[str, Variable] = {
+    "gap_before_savings": Variable(None, "gap before savings", totals=True),
+    "gap": Variable(None, "gap after identified savings", totals=True),
+    "annual_gap": Variable(None, "yearly step of the gap", totals=True),
+    "gap_after_one_offs": Variable(None, "gap after savings and one-off sources", totals=True),
+    "requirement": Variable(None, "budget requirement, net of savings", totals=True),
+    "funding": Variable(None, "funding", CLOSES, totals=True),
+    "shortfall": Variable(None, "gap after one-offs less closure delivered", totals=True),
+    "unfunded": Variable(None, "what no reserve could meet", totals=True),
+    "reserve": Variable("fund", "closing balance of reserves", BALANCE, totals=True),
+    "cost": Variable("line", "net cost"),
+    "pressure": Variable("cause", "gross growth since the base year, before savings and funding"),
+    "saving_delivered": Variable("scheme", "savings delivered", CLOSES),
+    "saving_late": Variable("scheme", "savings planned and not yet delivered", planned=False),
+    "saving_lost": Variable("scheme", "savings planned that will not be delivered", planned=False),
+    "income": Variable("source", "funding by source", CLOSES),
+    "one_off": Variable("one_off_source", "one-off sources used", CLOSES),
+    "memorandum": Variable("balance", "closing balance outside the gap", DEFICIT),
+    "people": Variable("care_line", "year-average people", NONE, "people"),
+    "path": Variable("driver", "path of the driver", NONE, "the driver's own"),
+    "contingency_spent": Variable(
+        "contingency", "contingency used on overspends it covers", NONE, planned=False
+    ),
+    "reserve_interest": Variable(None, "interest lost because balances are below plan", planned=False),
+}
+MINIMUM = "reserve_minimum"
+
+
+def planned_name(name: str) -> str:
+    """Name the twin of a variable in the council's own table."""
+    return f"planned_{name}"
+
+
+def allocate(
+    labels: Mapping[str, Sequence[str]], horizon: int, n_draws: int, keep: Keep
+) -> dict[str, Array]:
+    """Make the arrays of a projection, uninitialised, shape (item, year, draw) or (year, draw).
+
+    They are parts of one allocation, which the system can back with large pages: the first touch of
+    many small ones costs more than the arithmetic.
+    """
+    shapes = {
+        name: (horizon, n_draws) if (item := VARIABLES[name].item) is None else (len(labels[item]), horizon, n_draws)
+        for name in kept(labels, keep)
+    }
+    room = np.empty(sum(math.prod(shape) for shape in shapes.values()))
+    arrays, start = {}, 0
+    for name, shape in shapes.items():
+        stop = start + math.prod(shape)
+        arrays[name] = room[start:stop].reshape(shape)
+        start = stop
+    return arrays
+
+
+def kept(labels: Mapping[str, Sequence[str]], keep: Keep) -> list[str]:
+    """List the variables a projection holds: those asked for whose dimension has any labels."""
+    return [
+        name
+        for name, variable in VARIABLES.items()
+        if (keep == "all" or variable.totals)
+        and (variable.item is None or labels[variable.item])
+        and (name != "reserve_interest" or labels["invested"])
+    ]
+
+
+def assemble(
+    arrays: Mapping[str, Array],
+    planned: Mapping[str, Array],
+    minimum: Array,
+    *,
+    labels: Mapping[str, Sequence[str]],
+    aside: Mapping[str, tuple[str, Sequence[object]]],
+    years: Sequence[str],
+    attrs: Mapping[str, str | int | float],
+) -> xr.Dataset:
+    """Put the arrays of a projection into one labelled Dataset, without copying them.
+
+    Parameters
+    ----------
+    arrays
+        Shape (item, year, draw) or (year, draw), by variable.
+    planned
+        The same for the council's own table, with one draw.
+    minimum
+        Minimum level of each fund, shape (fund, year), GBP; 0 where none is stated.
+    labels
+        Names along every dimension.
+    aside
+        Coordinates beside a dimension: name to (dimension, values).
+    years
+        The plan's years.
+    attrs
+        Attributes of the Dataset.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimensions ``(item, draw, year)``; DESIGN's table of variables.
+    """
+    price_base = str(attrs["price_base"])
+    data: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]] = {}
+    for name, array in arrays.items():
+        variable = VARIABLES[name]
+        dims = (variable.item, "draw", "year") if variable.item else ("draw", "year")
+        data[name] = (dims, array.swapaxes(-1, -2), _attrs(variable, variable.long_name, price_base))
+    for name, array in planned.items():
+        variable = VARIABLES[name]
+        dims = (variable.item, "year") if variable.item else ("year",)
+        said = _attrs(variable, f"planned {variable.long_name}", price_base)
+        data[planned_name(name)] = (dims, array[..., 0], said)
+    if labels["fund"]:
+        said = {"units": "GBP", "long_name": "minimum level of reserves", "sign": BALANCE, "price_base": price_base}
+        data[MINIMUM] = (("fund", "year"), minimum, said)
+    used = {dim for dims, _, _ in data.values() for dim in dims}
+    n_draws = arrays["gap"].shape[-1]
+    coords: dict[str, object] = {
+        "draw": pd.RangeIndex(n_draws, name="draw"),
+        "year": ("year", np.array(years), {"long_name": "financial year, 1 April to 31 March"}),
+        "year_start": ("year", np.array([f"{year_start(y)}-04-01" for y in years], "datetime64[ns]")),
+        "lead": ("year", np.arange(1, len(years) + 1)),
+    }
+    coords |= {dim: (dim, np.array(list(names), str)) for dim, names in labels.items() if dim in used}
+    coords |= {
+        name: (dim, np.array(list(values))) for name, (dim, values) in aside.items() if dim in used
+    }
+    return xr.Dataset(data, coords=coords, attrs=dict(attrs))
+
+
+def _attrs(variable: Variable, long_name: str, price_base: str) -> dict[str, str]:
+    said = {"units": variable.units, "long_name": long_name, "sign": variable.sign}
+    return said | ({"price_base": price_base} if variable.units == "GBP" else {})
+
+
+def require_projection(ds: xr.Dataset, *names: str) -> xr.Dataset:
+    """Return ``ds`` when it is a projection that holds the named variables.
+
+    Raises
+    ------
+    MtfsError
+        When it is not; says which variables are missing and what would hold them.
+    """
+    if not isinstance(ds, xr.Dataset) or "plan" not in ds.attrs or "gap" not in ds:
+        msg = "expected a Dataset from mtfs.project_gap(), with 'gap' and the plan in its attrs"
+        raise MtfsError(msg)
+    if missing := [name for name in names if name not in ds]:
+        held = listing(str(name) for name in ds.data_vars)
+        msg = f"the projection holds no {listing(missing)}; it holds {held}. Run it with keep='all'"
+        raise MtfsError(msg)
+    return ds
