@@ -10,8 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mtfs import accessor as _accessor  # noqa: F401 - registers ds.mtfs
-from mtfs.vocabulary import VERSION as __version__
-from mtfs.vocabulary import MtfsError, PlanError, PlanWarning
+from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
     from mtfs.distributions import interval
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from mtfs.measures import annual, probability, quantiles, reserve_risk, summary, total
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
+
+__version__ = VERSION
 
 _HOMES = {
     "Plan": "mtfs.plan",

@@ -86,7 +86,9 @@ class PlotAccessor:
         """Draw the fan of a variable with the plan's own line. See :func:`mtfs.plot.fan`."""
         from mtfs import plot  # noqa: PLC0415 - keeps `import mtfs` light
 
-        bands = measures.quantiles(self._ds, (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95), variable=variable)
+        bands = measures.quantiles(
+            self._ds, (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95), variable=variable
+        )
         planned = self._ds.get(f"planned_{variable}")
         axes = plot.fan(bands, planned=planned, ax=ax)
         axes.set_title(str(self._ds.attrs.get("council", "")))

@@ -80,7 +80,9 @@ YearLabel = Annotated[str, AfterValidator(_check_year)]
 class Declared(BaseModel, metaclass=_Meta):
     """A frozen value of a plan, checked when made; wrong input raises :class:`mtfs.PlanError`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, use_attribute_docstrings=True
+    )
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -127,7 +129,7 @@ class Profile(Declared):
     """A time profile from ``start`` in the first year to ``end`` in the last."""
 
     profile: Literal["linear", "front_loaded", "back_loaded", "step"]
-    """``front_loaded`` and ``back_loaded`` follow 1-(1-x)^2 and x^2, x the share of the years passed"""
+    """with x the share of years passed, ``front_loaded`` is 1-(1-x)^2 and ``back_loaded`` x^2"""
     start: Number
     end: Number
     at: YearLabel | None = None
@@ -165,13 +167,16 @@ class ByYear(Declared):
         """Give one value a year; the years must be the plan's."""
         held = dict(self.by_year)
         if set(held) != set(years) or len(held) != len(self.by_year):
-            msg = f"by_year holds {', '.join(y for y, _ in self.by_year)}; the plan's years are {', '.join(years)}"
+            msg = (
+                f"by_year holds {', '.join(y for y, _ in self.by_year)}; the plan's years are "
+                f"{', '.join(years)}"
+            )
             raise ValueError(msg)
         return tuple(held[year] for year in years)
 
 
 def form(value: object) -> str:
-    """Tell pydantic which form of a union a value has, so that its error speaks of one form only."""
+    """Tell pydantic which form of a union a value has, so that errors speak of that form only."""
     value = _plain(value)
     if isinstance(value, str):
         return "form:word"
@@ -184,6 +189,7 @@ def form(value: object) -> str:
 
 
 def assumption_form(value: object) -> str:
+    """Tell pydantic which form of an assumption a value has."""
     value = _plain(value)
     if isinstance(value, str):
         return "form:driver"

@@ -1,10 +1,10 @@
-"""Checks between the parts of a plan: names that exist, years that match, correlations that can be."""
+"""Checks between the parts of a plan: names that exist, years that match, what can be joint."""
 
 from __future__ import annotations
 
 import typing
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +19,17 @@ from mtfs.lines.savings import Delivery
 from mtfs.paths import Calendar, in_order
 from mtfs.problems import number_as_text
 from mtfs.reserves import Memorandum, OneOff, Reserves
-from mtfs.vocabulary import MtfsError, Path, PlanError, Problem, listing, suggest
+from mtfs.vocabulary import Array, MtfsError, Path, PlanError, Problem, listing, suggest
 
 _BOUNDED = {"triangular", "pert", "beta", "discrete", "empirical"}
-_GROWTHS = {"growth", "award", "core_increase", "asc_precept", "multiplier"}
+_GROWTHS = {"growth", "award", "core_increase", "asc_precept"}
+_REFERENCES: tuple[tuple[type[Noted], str, str], ...] = (
+    (BalancesLine, "funds", "funds"),
+    (Grant, "ring_fenced_to", "lines"),
+    (Grant, "rest_to", "funds"),
+    (OneOff, "fund", "funds"),
+)
+_ROUNDING = 1e-9
 _STEEP = 0.5  # growth a year above which a figure is more likely a slip than a forecast
 
 
@@ -66,12 +73,16 @@ class Draft:
             held = data.get(group, ())
             if group == "reserves":
                 funds = held.get("funds", ()) if isinstance(held, Mapping) else ()
-                names["funds"] = [f["name"] for f in funds if isinstance(f, Mapping) and "name" in f]
+                names["funds"] = [
+                    f["name"] for f in funds if isinstance(f, Mapping) and "name" in f
+                ]
                 _keep(parts, ("reserves",), held or {}, kind)
                 continue
             for n, item in enumerate(held if isinstance(held, Sequence) else ()):
                 _keep(parts, (group, n), item, kind)
-                name = item.get("name") if isinstance(item, Mapping) else getattr(item, "name", None)
+                name = (
+                    item.get("name") if isinstance(item, Mapping) else getattr(item, "name", None)
+                )
                 if isinstance(name, str):
                     names.setdefault(group, []).append(name)
         return cls(calendar, parts, names)
@@ -96,10 +107,10 @@ def _keep(parts: dict[Path, Any], path: Path, item: object, kind: TypeAdapter[An
 
 def reference_problems(draft: Draft) -> list[Problem]:
     """List what is wrong between the parts of a plan."""
-    found = [*_duplicates(draft), *_unknown_names(draft), *_steps_into_lines(draft)]
+    found = [*_duplicates(draft), *_unknown_names(draft), *_references(draft)]
     if draft.calendar is None:
         return found
-    found += _years_and_drivers(draft, draft.calendar)
+    found += [*_years(draft, draft.calendar), *_each_driver(draft, draft.calendar)]
     if not found:
         found += _joint(draft, draft.calendar)
     if not (draft.names.get("lines") or draft.names.get("funding")):
@@ -113,7 +124,10 @@ def _duplicates(draft: Draft) -> Iterator[Problem]:
             if times > 1:
                 number = [n for n, held in enumerate(names) if held == name][1]
                 path: Path = ("reserves", "funds", number) if group == "funds" else (group, number)
-                yield Problem((*path, "name"), f"the name '{name}' is used {times} times in {group}; names are unique")
+                yield Problem(
+                    (*path, "name"),
+                    f"the name '{name}' is used {times} times in {group}; names are unique",
+                )
     shocks = Counter(d.shock_name for _, d in draft.each(Driver) if d.uncertain)
     for path, driver in draft.each(Driver):
         if driver.uncertain and shocks[driver.shock_name] > 1 and driver.shock is not None:
@@ -137,7 +151,10 @@ def assumption_fields(part: Declared, path: Path = ()) -> Iterator[tuple[Path, A
 
 
 def _is_assumption(annotation: Any, metadata: Sequence[Any]) -> bool:
-    held = [*metadata, *(m for part in typing.get_args(annotation) for m in getattr(part, "__metadata__", ()))]
+    held = [
+        *metadata,
+        *(m for part in typing.get_args(annotation) for m in getattr(part, "__metadata__", ())),
+    ]
     return any(isinstance(m, Discriminator) and m.discriminator is assumption_form for m in held)
 
 
@@ -147,7 +164,8 @@ def _unknown(path: Path, what: str, name: str, names: Sequence[str]) -> Problem:
         return Problem(path, text)
     return Problem(
         path,
-        f"uses {what} '{name}', which the plan does not hold.{suggest(name, names)} It holds: {listing(names)}.",
+        f"uses {what} '{name}', which the plan does not hold.{suggest(name, names)} "
+        f"It holds: {listing(names)}.",
     )
 
 
@@ -155,114 +173,133 @@ def _unknown_names(draft: Draft) -> Iterator[Problem]:
     drivers = draft.names.get("drivers", [])
     by_name = {driver.name: driver for _, driver in draft.each(Driver)}
     for path, part in draft.parts.items():
+        if isinstance(part, Driver):
+            continue
         for where, value in assumption_fields(part, path):
-            if isinstance(value, str) and not isinstance(part, Driver):
-                if value not in drivers:
-                    yield _unknown(where, "driver", value, drivers)
-                elif where[-1] in getattr(part, "share_fields", ()) and (fault := _unbounded(by_name.get(value))):
-                    yield Problem(where, fault)
+            if not isinstance(value, str):
+                continue
+            if value not in drivers:
+                yield _unknown(where, "driver", value, drivers)
+            elif where[-1] in getattr(part, "share_fields", ()):
+                yield from _unbounded(by_name.get(value), where)
+    for where, name in _driver_names(draft):
+        if name not in drivers:
+            yield _unknown(where, "driver", name, drivers)
+        elif where[0] == "correlations" and name in by_name:
+            yield from _uncorrelated(by_name[name], where)
+
+
+def _driver_names(draft: Draft) -> Iterator[tuple[Path, str]]:
+    """List the drivers that mixes and correlations name, with their places."""
     for path, driver in draft.each(Driver):
-        for n, one in enumerate(driver.mix):
-            if one.driver not in drivers:
-                yield _unknown((*path, "mix", n, "driver"), "driver", one.driver, drivers)
+        yield from (((*path, "mix", n, "driver"), one.driver) for n, one in enumerate(driver.mix))
     for path, pair in draft.each(Pair):
-        for n, name in enumerate(pair.between):
-            yield from _correlated(name, (*path, "between", n), drivers, by_name)
+        yield from (((*path, "between", n), name) for n, name in enumerate(pair.between))
     for path, factor in draft.each(CommonFactor):
-        for n, one in enumerate(factor.loadings):
-            yield from _correlated(one.driver, (*path, "loadings", n, "driver"), drivers, by_name)
+        yield from (
+            ((*path, "loadings", n, "driver"), one.driver) for n, one in enumerate(factor.loadings)
+        )
 
 
-def _unbounded(driver: Driver | None) -> str | None:
+def _unbounded(driver: Driver | None, where: Path) -> Iterator[Problem]:
     if driver is None or driver.mix or not driver.uncertain or driver.shape in _BOUNDED:
-        return None
-    return (
-        f"is a share, but driver '{driver.name}' has shape {driver.shape}, which does not stay between "
-        "0 and 1; use beta, pert, triangular, discrete or empirical"
+        return
+    yield Problem(
+        where,
+        f"is a share, but driver '{driver.name}' has shape {driver.shape}, which does not stay "
+        "between 0 and 1; use beta, pert, triangular, discrete or empirical",
     )
 
 
-def _correlated(name: str, path: Path, drivers: Sequence[str], held: Mapping[str, Driver]) -> Iterator[Problem]:
-    if name not in drivers:
-        yield _unknown(path, "driver", name, drivers)
-    elif name in held and held[name].mix:
-        yield Problem(path, f"driver '{name}' is a mix; correlate the drivers it is made of")
-    elif name in held and not held[name].uncertain:
-        yield Problem(path, f"driver '{name}' has no spread, so nothing can be correlated with it")
+def _uncorrelated(driver: Driver, where: Path) -> Iterator[Problem]:
+    if driver.mix:
+        yield Problem(
+            where, f"driver '{driver.name}' is a mix; correlate the drivers it is made of"
+        )
+    elif not driver.uncertain:
+        yield Problem(
+            where, f"driver '{driver.name}' has no spread, so nothing can be correlated with it"
+        )
 
 
-def _steps_into_lines(draft: Draft) -> Iterator[Problem]:
+def _references(draft: Draft) -> Iterator[Problem]:
     """Check the names by which parts other than drivers refer to each other."""
-    lines, funds = draft.names.get("lines", []), draft.names.get("funds", [])
+    for kind, field_name, group in _REFERENCES:
+        names = draft.names.get(group, [])
+        for path, part in draft.each(kind):
+            value = getattr(part, field_name)
+            for name in (value,) if isinstance(value, str) else value or ():
+                if name not in names:
+                    yield _unknown((*path, field_name), group.removesuffix("s"), name, names)
+    yield from _covered_twice(draft)
+    if draft.reserves is not None:
+        yield from _fund_names(draft.reserves, draft.names)
+
+
+def _covered_twice(draft: Draft) -> Iterator[Problem]:
+    lines = draft.names.get("lines", [])
     covered: dict[str, str] = {}
     for path, line in draft.each(ContingencyLine):
         names = [n for n in lines if n != line.name] if line.covers == "all" else line.covers
         for name in names:
-            if name not in lines:
-                yield _unknown((*path, "covers"), "line", name, lines)
-            elif name in covered:
-                other = covered[name]
+            if name in covered:
                 yield Problem(
                     (*path, "covers"),
-                    f"'{name}' is already covered by '{other}': the same variance would be paid for twice",
+                    f"'{name}' is already covered by '{covered[name]}': the same variance would be "
+                    "paid for twice",
                 )
+            elif line.covers != "all" and name not in lines:
+                yield _unknown((*path, "covers"), "line", name, lines)
             covered[name] = line.name
-    for path, balances in draft.each(BalancesLine):
-        for name in balances.funds:
-            if name not in funds:
-                yield _unknown((*path, "funds"), "fund", name, funds)
-    for path, grant in draft.each(Grant):
-        if grant.ring_fenced_to is not None and grant.ring_fenced_to not in lines:
-            yield _unknown((*path, "ring_fenced_to"), "line", grant.ring_fenced_to, lines)
-        if grant.rest_to is not None and grant.rest_to not in funds:
-            yield _unknown((*path, "rest_to"), "fund", grant.rest_to, funds)
-    for path, source in draft.each(OneOff):
-        if source.fund is not None and source.fund not in funds:
-            yield _unknown((*path, "fund"), "fund", source.fund, funds)
-    if draft.reserves is not None:
-        yield from _fund_names(draft.reserves, lines, funds)
 
 
-def _fund_names(reserves: Reserves, lines: Sequence[str], funds: Sequence[str]) -> Iterator[Problem]:
+def _fund_names(reserves: Reserves, names: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    lines, funds = names.get("lines", []), names.get("funds", [])
+    place: Path = ("reserves", "surplus_to")
     if reserves.surplus_to is not None and reserves.surplus_to not in funds:
-        yield _unknown(("reserves", "surplus_to"), "fund", reserves.surplus_to, funds)
+        yield _unknown(place, "fund", reserves.surplus_to, funds)
     if reserves.funds and reserves.surplus_to is None:
-        yield Problem(("reserves", "surplus_to"), f"say which fund takes a surplus: one of {listing(funds)}")
+        yield Problem(place, f"say which fund takes a surplus: one of {listing(funds)}")
     for n, fund in enumerate(reserves.funds):
         if fund.tied_to is not None and fund.tied_to not in lines:
             yield _unknown(("reserves", "funds", n, "tied_to"), "line", fund.tied_to, lines)
         if fund.name == reserves.surplus_to and fund.tied_to is not None:
-            yield Problem(("reserves", "surplus_to"), f"'{fund.name}' is tied to a line; a surplus needs another fund")
+            yield Problem(place, f"'{fund.name}' is tied to a line; a surplus needs another fund")
     if sum(fund.general for fund in reserves.funds) > 1:
-        yield Problem(("reserves", "funds"), "two funds say they are the general fund; there is one")
+        yield Problem(
+            ("reserves", "funds"), "two funds say they are the general fund; there is one"
+        )
 
 
-def _years_and_drivers(draft: Draft, calendar: Calendar) -> Iterator[Problem]:
+def _years(draft: Draft, calendar: Calendar) -> Iterator[Problem]:
+    """Check that values and years given fit the plan's years."""
     years = calendar.years
     for path, part in draft.parts.items():
         for where, value in assumption_fields(part, path):
-            if isinstance(value, str):
-                continue
             try:
-                fixed_values(value, years)
+                _ = None if isinstance(value, str) else fixed_values(value, years)
             except ValueError as error:
                 yield Problem(where, str(error))
         if isinstance(part, Line | Source):
             yield from (Problem(path, fault) for fault in part.faults(calendar))
-    for path, driver in draft.each(Driver):
-        try:
-            driver.planned_values(years)
-            driver.distributions(years)
-            for event in driver.events:
-                event_effect(event, years)
-        except ValueError as error:
-            yield Problem(path, str(error))
     for path, item in draft.each(Memorandum):
         if item.override is not None and item.override.year not in years:
             yield Problem(
                 (*path, "override", "year"),
                 f"is {item.override.year}; the plan's years are {years[0]} to {years[-1]}",
             )
+
+
+def _each_driver(draft: Draft, calendar: Calendar) -> Iterator[Problem]:
+    """Check that every driver has a distribution in every year."""
+    for path, driver in draft.each(Driver):
+        try:
+            driver.planned_values(calendar.years)
+            driver.distributions(calendar.years)
+            for event in driver.events:
+                event_effect(event, calendar.years)
+        except ValueError as error:
+            yield Problem(path, str(error))
 
 
 def _joint(draft: Draft, calendar: Calendar) -> Iterator[Problem]:
@@ -273,58 +310,75 @@ def _joint(draft: Draft, calendar: Calendar) -> Iterator[Problem]:
     except MtfsError as error:
         yield Problem(("drivers",), str(error))
         return
-    held = {driver.name: driver for driver in drivers}
-    for path, driver in draft.each(Driver):
-        for n, one in enumerate(driver.mix):
-            if one.driver in held and len(held[one.driver].previous) < one.lag:
-                yield Problem(
-                    (*path, "mix", n, "lag"),
-                    f"reads '{one.driver}' {one.lag} years before, but 'previous' of '{one.driver}' holds "
-                    f"{len(held[one.driver].previous)} values; give its known values of the years before the first",
-                )
+    yield from _lags(draft)
     try:
-        joined = [item for _, item in draft.each(Pair)] + [item for _, item in draft.each(CommonFactor)]
+        joined = [part for part in draft.parts.values() if isinstance(part, Pair | CommonFactor)]
         dependence(drivers, joined, calendar.years)
     except MtfsError as error:
         yield Problem(("correlations",), str(error))
 
 
-def implausible(draft: Draft) -> list[Problem]:
-    """List what can be used but is more likely a slip."""
-    calendar = draft.calendar
-    if calendar is None:
-        return []
-    by_name = {driver.name: driver for _, driver in draft.each(Driver)}
+def _lags(draft: Draft) -> Iterator[Problem]:
+    known = {driver.name: len(driver.previous) for _, driver in draft.each(Driver)}
+    for path, driver in draft.each(Driver):
+        for n, one in enumerate(driver.mix):
+            if known.get(one.driver, one.lag) < one.lag:
+                yield Problem(
+                    (*path, "mix", n, "lag"),
+                    f"reads '{one.driver}' {one.lag} years before, but its 'previous' holds "
+                    f"{known[one.driver]} values; give what it was in the years before the first",
+                )
 
-    def values(assumption: Any) -> np.ndarray:
+
+def implausible(draft: Draft) -> list[Problem]:
+    """List what can be used but is more likely a slip; nothing while there are plain errors."""
+    calendar = draft.calendar
+    if calendar is None or any(True for _ in _years(draft, calendar)):
+        return []
+    planned = {
+        driver.name: driver.planned_values(calendar.years)
+        for _, driver in draft.each(Driver)
+        if not driver.mix
+    }
+
+    def values(assumption: Any) -> Array:
         if isinstance(assumption, str):
-            driver = by_name.get(assumption)
-            if driver is None or driver.mix:
-                return np.zeros(calendar.horizon)
-            return driver.planned_values(calendar.years)
+            return planned.get(assumption, np.zeros(calendar.horizon))
         return fixed_values(assumption, calendar.years)
 
-    if any(True for _ in _years_and_drivers(draft, calendar)):
-        return []  # first things first
-    found: list[Problem] = []
+    return [*_steep(draft, values), *_above_limit(draft, calendar, values), *_too_good(draft)]
 
+
+Values = Callable[[Any], Array]
+
+
+def _steep(draft: Draft, values: Values) -> Iterator[Problem]:
     for path, part in draft.parts.items():
         if not isinstance(part, Line | Source):
             continue
         for where, value in assumption_fields(part, path):
             word = str(where[-1])
-            if (word in _GROWTHS or word.endswith("_growth")) and word != "multiplier":
+            if word in _GROWTHS or word.endswith("_growth"):
                 steep = values(value).max()
                 if steep > _STEEP:
-                    found.append(Problem(where, f"grows by {steep:.0%} in a year; write 5% as 0.05"))
+                    yield Problem(where, f"grows by {steep:.0%} in a year; write 5% as 0.05")
+
+
+def _above_limit(draft: Draft, calendar: Calendar, values: Values) -> Iterator[Problem]:
     for path, tax in draft.each(CouncilTax):
-        if tax.referendum_limit is not None:
-            rise = values(tax.core_increase) + values(tax.asc_precept)
-            over = rise - values(tax.referendum_limit) > 1e-9  # noqa: PLR2004 - rounding
-            for year in np.array(calendar.years)[over]:
-                at = float(rise[calendar.years.index(str(year))])
-                found.append(Problem(path, f"a rise of {at:.2%} in {year} is above the referendum limit"))
+        if tax.referendum_limit is None:
+            continue
+        rises = values(tax.core_increase) + values(tax.asc_precept)
+        limits = values(tax.referendum_limit)
+        for year, rise, limit in zip(calendar.years, rises, limits, strict=True):
+            if rise > limit + _ROUNDING:
+                yield Problem(
+                    path,
+                    f"a rise of {rise:.2%} in {year} is above the referendum limit {limit:.2%}",
+                )
+
+
+def _too_good(draft: Draft) -> Iterator[Problem]:
     for path, saving in draft.each(Saving):
         if not isinstance(saving.outcome, Delivery) and saving.outcome > 1:
-            found.append(Problem((*path, "delivery"), f"delivers {saving.outcome:.0%} of what was planned"))
-    return found
+            yield Problem((*path, "delivery"), f"delivers {saving.outcome:.0%} of what was planned")

@@ -31,7 +31,7 @@ def main() -> None:
     """Run the command; errors of the library are messages, not tracebacks."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", PlanWarning)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
             app()
         except MtfsError as error:
@@ -48,13 +48,15 @@ def _fail(message: str) -> NoReturn:
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0917 - typer reads options from the signature
     plan: PlanArgument,
     draws: Annotated[int, typer.Option(help="Joint outcomes to draw.")] = 10_000,
     seed: Annotated[int | None, typer.Option(help="Fixes the result; fresh unless given.")] = None,
     output: Annotated[Path | None, typer.Option(help="NetCDF file for the result.")] = None,
     fan: Annotated[Path | None, typer.Option(help="PNG file for a fan chart of the gap.")] = None,
-    variable: Annotated[str, typer.Option(help="Which stage of the gap to tabulate and draw.")] = "gap",
+    variable: Annotated[
+        str, typer.Option(help="Which stage of the gap to tabulate and draw.")
+    ] = "gap",
 ) -> None:
     """Project the gap of a plan and tabulate it, with the risks to reserves."""
     from mtfs.projection import project_gap
@@ -85,7 +87,13 @@ def check(plan: PlanArgument) -> None:
     for problem in warned:
         typer.echo(f"warning: {problem}", err=True)
     if problems:
-        typer.echo(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}: the plan cannot be used", err=True)
+        typer.echo(
+            (
+                f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}: the plan "
+                "cannot be used"
+            ),
+            err=True,
+        )
         raise typer.Exit(1)
     typer.echo("the plan can be used" + (f" ({len(warned)} warnings)" if warned else ""))
 
@@ -100,7 +108,9 @@ def schema() -> None:
 
 @app.command()
 def example(
-    name: Annotated[str | None, typer.Argument(help="Print this plan; without it, list them.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this plan; without it, list them.")
+    ] = None,
 ) -> None:
     """List the plans that ship, or print one to start from."""
     from mtfs.io import example_file, example_names
@@ -116,7 +126,9 @@ def register(plan: PlanArgument) -> None:
     """Print the assumption register: what carries a source, an owner or a rationale."""
     for entry in _plan(plan).register():
         place = f"{entry['name']}, {entry['field']}" if entry["field"] else entry["name"]
-        said = "; ".join(f"{key}: {entry[key]}" for key in ("source", "owner", "rationale") if entry[key])
+        said = "; ".join(
+            f"{key}: {entry[key]}" for key in ("source", "owner", "rationale") if entry[key]
+        )
         typer.echo(f"{place}: {said}")
 
 
@@ -141,7 +153,10 @@ def _plan(plan: str) -> Plan:
 
     if not Path(plan).exists() and plan not in example_names() and Path(plan).suffix == "":
         near = suggest(plan, example_names())
-        _fail(f"there is no file '{plan}' and no example of that name.{near} Examples: {', '.join(example_names())}")
+        _fail(
+            f"there is no file '{plan}' and no example of that name.{near} Examples: "
+            f"{', '.join(example_names())}"
+        )
     return load_plan(_file(plan))
 
 
@@ -153,19 +168,25 @@ def _show_summary(ds: xr.Dataset, variable: str) -> None:
     columns = ["year", "plan", "mean", "P10", "P50", "P90", "plan is enough"]
     rows = [
         [
-            str(year), f"{row['plan']:.1f}",
-            *(f"{row[name]:.1f} ({row[f'{name}_se']:.2f})" for name in ("mean", "P10", "P50", "P90")),
+            str(year),
+            f"{row['plan']:.1f}",
+            *(
+                f"{row[name]:.1f} ({row[f'{name}_se']:.2f})"
+                for name in ("mean", "P10", "P50", "P90")
+            ),
             f"{row['plan_enough']:.0%}",
         ]
         for year, row in table.iterrows()
     ]
     seconds = f"{attrs['seconds']:.2f} s"
     typer.echo(f"{attrs['council']}: {attrs['n_draws']:,} draws, seed {attrs['seed']}, {seconds}\n")
-    _show_table(f"{ds[variable].attrs['long_name']}, GBP m (Monte Carlo standard error)", columns, rows)
+    _show_table(
+        f"{ds[variable].attrs['long_name']}, GBP m (Monte Carlo standard error)", columns, rows
+    )
 
 
 def _show_risks(plan: Plan, ds: xr.Dataset) -> None:
-    """Tabulate the risks to reserves under the policies ``plan`` and ``none``, on the same draws."""
+    """Tabulate the risks to reserves under policies ``plan`` and ``none``, on the same draws."""
     from mtfs.measures import reserve_risk
     from mtfs.projection import project_gap
 
@@ -176,9 +197,14 @@ def _show_risks(plan: Plan, ds: xr.Dataset) -> None:
         other = ds
         if policy != ds.attrs["closure"]:
             changed = plan.with_changes({"reserves.closure.policy": policy})
-            other = project_gap(changed, n_draws=ds.attrs["n_draws"], seed=ds.attrs["seed"], keep="totals")
+            other = project_gap(
+                changed, n_draws=ds.attrs["n_draws"], seed=ds.attrs["seed"], keep="totals"
+            )
         risks[policy] = reserve_risk(other)
-    words = {"exhausted": "shortfall to date exceeds usable reserves", "below_minimum": "general fund below its minimum"}
+    words = {
+        "exhausted": "shortfall to date exceeds usable reserves",
+        "below_minimum": "general fund below its minimum",
+    }
     rows = [
         [words[name], policy, *(f"{share:.1%}" for share in table[name])]
         for name in words

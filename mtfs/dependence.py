@@ -119,7 +119,7 @@ def _factors(
 
 
 def _impossible(names: Sequence[str], wanted: Array) -> str:
-    from statsmodels.stats.correlation_tools import corr_nearest  # noqa: PLC0415 - only to explain
+    from statsmodels.stats.correlation_tools import corr_nearest  # noqa: PLC0415 - to explain
 
     near = np.asarray(corr_nearest(wanted, threshold=1e-3, n_fact=1000))
     pairs = [
@@ -129,7 +129,8 @@ def _impossible(names: Sequence[str], wanted: Array) -> str:
         if abs(near[i, j] - wanted[i, j]) > 5e-4  # noqa: PLR2004 - what three digits show
     ]
     return (
-        f"the correlations of {', '.join(names)} contradict each other (their matrix is not positive "
+        f"the correlations of {', '.join(names)} contradict each other (their matrix is not "
+        "positive "
         f"definite). The nearest valid ones: {'; '.join(pairs)}"
     )
 
@@ -143,7 +144,9 @@ def _too_fast(
         scaled = wanted * middle
         np.fill_diagonal(scaled, 1.0)
         low, high = (
-            (middle, high) if _factors(names, scaled, smooth, horizon) is not None else (low, middle)
+            (middle, high)
+            if _factors(names, scaled, smooth, horizon) is not None
+            else (low, middle)
         )
     pairs = [
         f"{names[j]} and {names[i]} {wanted[i, j]:g} -> {wanted[i, j] * low:.3f}"
@@ -152,7 +155,9 @@ def _too_fast(
         if wanted[i, j] != 0
     ]
     return (
-        f"the correlations of {', '.join(names)} cannot hold in every year, since the drivers' shocks "
-        "last for different times. Give them more similar 'persistence', or correlations no stronger "
+        f"the correlations of {', '.join(names)} cannot hold in every year, since the drivers' "
+        "shocks "
+        "last for different times. Give them more similar 'persistence', or correlations no "
+        "stronger "
         f"than: {'; '.join(pairs)}"
     )

@@ -73,7 +73,8 @@ class Normal:
 class Lognormal:
     """``shift + scale * exp(sigma * z)``: the logarithm of what lies above ``shift`` is normal.
 
-    ``scale`` and ``sigma`` bear one sign, so that values rise with scores; a negative pair skews to the left.
+    ``scale`` and ``sigma`` bear one sign, so that values rise with scores; a negative pair
+    skews to the left.
     """
 
     scale: float
@@ -108,8 +109,8 @@ class Lognormal:
     def from_sd(cls, stated: float, sd: float, stated_as: StatedAs) -> Lognormal:
         """Find the lognormal of a stated centre (above 0) and standard deviation.
 
-        With ``x = exp(sigma**2)`` and ``c = (sd / stated)**2`` the variance gives ``x - 1 = c`` for a
-        mean, ``x**2 - x = c`` for a median and ``x**4 - x**3 = c`` for a mode.
+        With ``x = exp(sigma**2)`` and ``c = (sd / stated)**2`` the variance gives ``x - 1 = c``
+        for a mean, ``x**2 - x = c`` for a median and ``x**4 - x**3 = c`` for a mode.
         """
         if stated <= 0:
             msg = f"a lognormal lies above 0; found a centre of {stated:g}"
@@ -144,7 +145,7 @@ class Tabled:
 
     def quantiles(self, z: Array) -> Array:
         """Give the exact values at scores; both tails keep their digits."""
-        tail = special.ndtr(-np.abs(z))
+        tail = np.asarray(special.ndtr(-np.abs(z)), dtype=np.float64)
         return np.where(z < 0, self._lower(tail), self._upper(tail))
 
     @property
@@ -155,7 +156,7 @@ class Tabled:
 
 @dataclass(frozen=True)
 class StudentT(Tabled):
-    """Student's t with ``df`` degrees of freedom (above 2), moved and scaled to ``mean`` and ``sd``."""
+    """Student's t with ``df`` degrees of freedom (above 2), of a given ``mean`` and ``sd``."""
 
     mean: float
     sd: float
@@ -168,7 +169,7 @@ class StudentT(Tabled):
 
     def _lower(self, p: Array) -> Array:
         scale = self.sd * math.sqrt((self.df - 2) / self.df)
-        return self.mean + scale * special.stdtrit(self.df, p)
+        return np.asarray(self.mean + scale * special.stdtrit(self.df, p), dtype=np.float64)
 
     def _upper(self, p: Array) -> Array:
         return 2 * self.mean - self._lower(p)
@@ -213,7 +214,8 @@ class Beta(Tabled):
         m, s = (mean - low) / (high - low), sd / (high - low)
         if not 0 < m < 1 or s * s >= m * (1 - m):
             msg = (
-                f"no beta on {low:g} to {high:g} has mean {mean:g} and sd {sd:g}; the mean must lie "
+                f"no beta on {low:g} to {high:g} has mean {mean:g} and sd {sd:g}; the mean "
+                "must lie "
                 "inside, and the sd below sqrt((mean - low) * (high - mean))"
             )
             raise MtfsError(msg)
@@ -319,15 +321,20 @@ def _thresholds(probabilities: tuple[float, ...]) -> Array:
 
 @lru_cache(maxsize=256)
 def table_of(shape: Tabled) -> Array:
-    """Build the coefficients (4, cell) of a cubic that meets the exact quantiles and their slopes."""
+    """Build the coefficients (4, cell) of cubics that meet the exact quantiles and their slopes."""
     step = 2 * SCORE_LIMIT / _CELLS
-    knots = np.arange(-2, _CELLS + 3) * step - SCORE_LIMIT
+    knots = np.arange(-2, _CELLS + 3, dtype=np.float64) * step - SCORE_LIMIT
     y = shape.quantiles(knots)
     slope = (y[:-4] - 8 * y[1:-3] + 8 * y[3:-1] - y[4:]) / 12  # five-point derivative, per cell
     y = y[2:-2]
     rise = np.diff(y)
     return np.stack(
-        [y[:-1], slope[:-1], 3 * rise - 2 * slope[:-1] - slope[1:], slope[:-1] + slope[1:] - 2 * rise]
+        [
+            y[:-1],
+            slope[:-1],
+            3 * rise - 2 * slope[:-1] - slope[1:],
+            slope[:-1] + slope[1:] - 2 * rise,
+        ]
     )
 
 
@@ -410,7 +417,8 @@ def interval(
         found = Normal(middle, (high - low) / 2 / z)
     if central is not None and abs(found.median - central) > 1e-6 * (high - low):
         msg = (
-            f"a {shape} with interval {low:g} to {high:g} has median {found.median:g}, not {central:g}; "
+            f"a {shape} with interval {low:g} to {high:g} has median {found.median:g}, not "
+            f"{central:g}; "
             "leave the centre out, or use shape lognormal, which can lean to one side"
         )
         raise MtfsError(msg)
@@ -420,7 +428,10 @@ def interval(
 def _lognormal_interval(low: float, high: float, z: float, central: float | None) -> Distribution:
     if central is None:
         if low <= 0:
-            msg = f"a lognormal lies above 0; found an interval from {low:g}. State a centre to shift it"
+            msg = (
+                f"a lognormal lies above 0; found an interval from {low:g}. State a centre to "
+                "shift it"
+            )
             raise MtfsError(msg)
         return Lognormal(math.sqrt(low * high), math.log(high / low) / (2 * z))
     if not low < central < high:
@@ -445,13 +456,16 @@ def _beta_interval(low: float, high: float, prob: float, bounds: tuple[float, fl
     tails = np.array([(1 - prob) / 2, (1 + prob) / 2])
 
     def miss(logs: Array) -> Array:
-        return np.asarray(special.betainc(*np.exp(logs), ends) - tails)
+        a, b = np.exp(logs).tolist()
+        return np.asarray(special.betainc(a, b, ends) - tails)
 
     m, s = ends.mean(), np.diff(ends)[0] / (2 * quantile_score((1 + prob) / 2))
     n = max(m * (1 - m) / s**2 - 1, 0.5)
     answer = root(miss, np.log([m * n, (1 - m) * n]), tol=1e-12)
     if np.abs(miss(answer.x)).max() > 1e-8:  # noqa: PLR2004 - of a probability
-        msg = f"no beta on {floor:g} to {ceiling:g} has the interval {low:g} to {high:g} at {prob:g}"
+        msg = (
+            f"no beta on {floor:g} to {ceiling:g} has the interval {low:g} to {high:g} at {prob:g}"
+        )
         raise MtfsError(msg)
     a, b = np.exp(answer.x)
     return Beta(float(a), float(b), floor, ceiling)

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import numpy as np
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from mtfs.assumptions import Assumption, Declared, Name, Noted, Number, Share, YearLabel, fixed_values, form
+from mtfs.assumptions import (
+    Assumption,
+    Declared,
+    Name,
+    Noted,
+    Number,
+    Share,
+    YearLabel,
+    fixed_values,
+    form,
+)
 from mtfs.distributions import (
     Beta,
     Discrete,
@@ -41,10 +51,15 @@ Persistence = Annotated[
 ]
 _WALKERS = {"normal", "lognormal", "student_t"}  # families that may widen without end
 _RANGED = {"triangular", "pert", "beta"}
+_NEEDS_PERSISTENCE = (
+    "a spread needs 'persistence': 0 draws every year afresh, 1 keeps one draw for all years, "
+    "between them an AR(1), or random_walk. Fresh draws halve the risk of a total over years"
+)
+_ROUNDING = 1e-9  # of a sum of probabilities
 
 
 class Interval(Declared):
-    """A prediction interval: ``prob`` of the draws lie from ``low`` to ``high``, equal tails beyond."""
+    """A prediction interval: ``prob`` of the draws lie within, equal tails beyond each end."""
 
     low: Number
     high: Number
@@ -162,39 +177,85 @@ class Driver(Noted):
     def _faults(self) -> list[str]:
         """Name what the fields say against each other."""
         shape, given = self.shape, self.central is not None
+        chance = math.fsum(state.probability for state in self.states)
         spreads = (self.sd is not None) + (self.interval is not None)
         rules = [
             (spreads > 1, "'sd' and 'interval' both give the spread; keep one"),
-            (isinstance(self.central, str) or isinstance(self.sd, str) or isinstance(self.planned, str),
-             "'central', 'planned' and 'sd' are numbers; to follow other drivers use 'mix'"),
-            (not (given or self.interval or self.mix or shape in {"empirical", "discrete"}),
-             "no value: give 'central', 'interval', 'mix', 'values' or 'states'"),
-            (self.uncertain and self.persistence is None,
-             "a spread needs 'persistence': 0 draws every year afresh, 1 keeps one draw for all years, "
-             "between them an AR(1), or random_walk. Fresh draws halve the risk of a total over years"),
-            (not self.uncertain and self.persistence is not None,
-             "'persistence' is given but no spread; give 'sd' or 'interval', or leave it out"),
-            (self.persistence == "random_walk" and shape not in _WALKERS,
-             f"random_walk widens without end, which {shape} cannot; use normal, lognormal or student_t"),
-            ((shape == "student_t") != (self.df is not None), "'df' goes with shape student_t, which needs it"),
-            ((shape in _RANGED) != (self.bounds is not None),
-             "'bounds: [low, high]' go with shape triangular, pert or beta, which need them"),
-            (self.bounds is not None and not self.bounds[0] < self.bounds[1], "'bounds' run from low to high"),
-            ((shape == "empirical") != bool(self.values), "'values' go with shape empirical, which needs them"),
-            ((shape == "discrete") != bool(self.states), "'states' go with shape discrete, which needs them"),
-            (shape in {"empirical", "discrete"} and (given or spreads > 0),
-             f"a {shape} driver sits where its {'values' if shape == 'empirical' else 'states'} are; "
-             "'central', 'sd' and 'interval' do not go with it ('planned' does)"),
-            (shape in {"triangular", "pert"} and (spreads > 0 or self.stated_as == "median"),
-             f"a {shape} driver is fixed by its bounds and a centre stated as mode or mean: "
-             "set stated_as, and give no sd or interval"),
-            (shape == "beta" and self.interval is None and (self.sd is None or self.stated_as != "mean"),
-             "a beta driver needs an interval, or sd with a centre stated_as: mean"),
-            (bool(self.states) and abs(math.fsum(s.probability for s in self.states) - 1) > 1e-9,
-             f"the states' probabilities sum to {math.fsum(s.probability for s in self.states):g}; expected 1"),
-            (bool(self.mix) and shape != "normal", "the own noise of a mix is normal; leave 'shape' out"),
+            (
+                isinstance(self.central, str)
+                or isinstance(self.sd, str)
+                or isinstance(self.planned, str),
+                "'central', 'planned' and 'sd' are numbers; to follow other drivers use 'mix'",
+            ),
+            (
+                not (given or self.interval or self.mix or shape in {"empirical", "discrete"}),
+                "no value: give 'central', 'interval', 'mix', 'values' or 'states'",
+            ),
+            (
+                self.uncertain and self.persistence is None,
+                _NEEDS_PERSISTENCE,
+            ),
+            (
+                not self.uncertain and self.persistence is not None,
+                "'persistence' is given but no spread; give 'sd' or 'interval', or leave it out",
+            ),
+            (
+                self.persistence == "random_walk" and shape not in _WALKERS,
+                (
+                    f"random_walk widens without end, which {shape} cannot; use normal, lognormal "
+                    "or student_t"
+                ),
+            ),
+            (
+                (shape == "student_t") != (self.df is not None),
+                "'df' goes with shape student_t, which needs it",
+            ),
+            (
+                (shape in _RANGED) != (self.bounds is not None),
+                "'bounds: [low, high]' go with shape triangular, pert or beta, which need them",
+            ),
+            (
+                self.bounds is not None and not self.bounds[0] < self.bounds[1],
+                "'bounds' run from low to high",
+            ),
+            (
+                (shape == "empirical") != bool(self.values),
+                "'values' go with shape empirical, which needs them",
+            ),
+            (
+                (shape == "discrete") != bool(self.states),
+                "'states' go with shape discrete, which needs them",
+            ),
+            (
+                shape in {"empirical", "discrete"} and (given or spreads > 0),
+                f"a {shape} driver sits where its values or states are: no central, sd or interval",
+            ),
+            (
+                shape in {"triangular", "pert"} and (spreads > 0 or self.stated_as == "median"),
+                f"a {shape} driver has bounds and a centre stated_as: mode or mean, and no spread",
+            ),
+            (
+                shape == "beta"
+                and self.interval is None
+                and (self.sd is None or self.stated_as != "mean"),
+                "a beta driver needs an interval, or sd with a centre stated_as: mean",
+            ),
+            (
+                bool(self.states) and abs(chance - 1) > _ROUNDING,
+                (
+                    "the states' probabilities sum to "
+                    f"{math.fsum(s.probability for s in self.states):g}; expected 1"
+                ),
+            ),
+            (
+                bool(self.mix) and shape != "normal",
+                "the own noise of a mix is normal; leave 'shape' out",
+            ),
             (bool(self.mix) and self.interval is not None, "give the own noise of a mix by 'sd'"),
-            (any(isinstance(s.values, str) for s in self.states), "the values of a state are numbers"),
+            (
+                any(isinstance(s.values, str) for s in self.states),
+                "the values of a state are numbers",
+            ),
             (len({e.name for e in self.events}) < len(self.events), "two events bear one name"),
         ]
         return [message for broken, message in rules if broken]
@@ -211,7 +272,10 @@ class Driver(Noted):
         central = None if self.central is None else fixed_values(self.central, years)
         spans = self.interval if isinstance(self.interval, tuple) else (self.interval,) * n
         if len(spans) != n:
-            msg = f"'interval' holds {len(spans)} intervals; expected one, or one for each of the {n} years"
+            msg = (
+                f"'interval' holds {len(spans)} intervals; expected one, or one for each of "
+                f"the {n} years"
+            )
             raise ValueError(msg)
         sd = np.zeros(n) if self.sd is None else fixed_values(self.sd, years)
         if (sd < 0).any():
@@ -227,7 +291,12 @@ class Driver(Noted):
         return found
 
     def _year(
-        self, centre: float | None, sd: float, span: Interval | None, states: tuple[float, ...], walk: float
+        self,
+        centre: float | None,
+        sd: float,
+        span: Interval | None,
+        states: tuple[float, ...],
+        walk: float,
     ) -> Distribution:
         shape, (low, high) = self.shape, self.bounds or (0.0, 1.0)
         if shape == "empirical":
@@ -239,8 +308,13 @@ class Driver(Noted):
         if span is not None:
             family: Literal["normal", "lognormal", "student_t", "beta"] = shape  # type: ignore[assignment]
             found = interval(
-                span.low, span.high, prob=span.prob, shape=family, central=centre,
-                df=self.df or 4.0, bounds=(low, high),
+                span.low,
+                span.high,
+                prob=span.prob,
+                shape=family,
+                central=centre,
+                df=self.df or 4.0,
+                bounds=(low, high),
             )
         else:
             centre = centre or 0.0  # a mix without a constant
@@ -257,7 +331,7 @@ class Driver(Noted):
         return _widened(found, walk, self.stated_as)
 
     def planned_values(self, years: Sequence[str]) -> Array:
-        """Give what the council's own table holds, one value a year, sure events included (no mix)."""
+        """Give the council's own table, one value a year, sure events included (no mix)."""
         if self.planned is not None:
             return fixed_values(self.planned, years)
         values = np.array([getattr(each, self.stated_as) for each in self.distributions(years)])
@@ -269,7 +343,8 @@ class Driver(Noted):
     def smoothing(self, horizon: int) -> tuple[Array, Array]:
         """Give the weights of last year's score and of this year's, each of shape (year,).
 
-        The path of scores ``u[t] = old[t] * u[t-1] + new[t] * z[t]`` is standard normal in every year.
+        The path of scores ``u[t] = old[t] * u[t-1] + new[t] * z[t]`` is standard normal in
+        every year.
         """
         lead = np.arange(horizon)
         if self.persistence == "random_walk":
@@ -282,18 +357,27 @@ class Driver(Noted):
 def event_effect(event: Event, years: Sequence[str]) -> Array:
     """Give what an event adds in each year when it comes, shape (year,)."""
     if event.year not in years:
-        msg = f"event '{event.name}' comes in {event.year}; the plan's years are {years[0]} to {years[-1]}"
+        msg = (
+            f"event '{event.name}' comes in {event.year}; the plan's years are {years[0]} to "
+            f"{years[-1]}"
+        )
         raise ValueError(msg)
     first = years.index(event.year)
     lead = np.arange(len(years))
     return np.where((lead >= first) & (lead < first + event.lasts), event.effect, 0.0)
 
 
-def _ranged(shape: Shape, low: float, high: float, centre: float, stated_as: StatedAs) -> Distribution:
-    weight = 3.0 if shape == "triangular" else 6.0  # mean = (low + (weight - 2) mode + high) / weight
+def _ranged(
+    shape: Shape, low: float, high: float, centre: float, stated_as: StatedAs
+) -> Distribution:
+    weight = (
+        3.0 if shape == "triangular" else 6.0
+    )  # mean = (low + (weight - 2) mode + high) / weight
     mode = centre if stated_as == "mode" else (weight * centre - low - high) / (weight - 2)
     if not low <= mode <= high:
-        msg = f"a {shape} on {low:g} to {high:g} would need its mode at {mode:g}, which lies outside"
+        msg = (
+            f"a {shape} on {low:g} to {high:g} would need its mode at {mode:g}, which lies outside"
+        )
         raise MtfsError(msg)
     return Triangular(low, mode, high) if shape == "triangular" else Beta.pert(low, mode, high)
 
@@ -326,7 +410,7 @@ class Loading(Declared):
 
 
 class CommonFactor(Declared):
-    """A common factor: two drivers that load on it are correlated by the product of their loadings."""
+    """A common factor: drivers that load on it correlate by the product of their loadings."""
 
     factor: Name
     loadings: tuple[Loading, ...] = Field(min_length=2)

@@ -68,7 +68,8 @@ def total(level: xr.DataArray) -> xr.DataArray:
     """
     _require_year(level)
     return level.sum("year", skipna=False).assign_attrs(
-        level.attrs | {"long_name": f"sum over the years of {level.attrs.get('long_name', level.name)}"}
+        level.attrs
+        | {"long_name": f"sum over the years of {level.attrs.get('long_name', level.name)}"}
     )
 
 
@@ -105,7 +106,8 @@ def quantiles(
     xarray.DataArray
         Dimensions ``(quantile, ...)`` less ``draw``, in the variable's units, with the coordinate
         ``standard_error`` of the same shape: half the width of the one-sigma interval between order
-        statistics (Conover 1999, Practical Nonparametric Statistics, section 3.2); nan for one draw.
+        statistics (Conover 1999, Practical Nonparametric Statistics, section 3.2); nan for one
+        draw.
 
     Raises
     ------
@@ -155,7 +157,8 @@ def probability(
     Returns
     -------
     xarray.DataArray
-        The variable's dimensions less ``draw``: shares of the draws, with ``standard_error`` beside.
+        The variable's dimensions less ``draw``: shares of the draws, with ``standard_error``
+        beside.
 
     Raises
     ------
@@ -177,13 +180,13 @@ def probability(
 
 def _share(happens: xr.DataArray, long_name: str) -> xr.DataArray:
     share = happens.mean("draw")
-    error = np.sqrt(share * (1 - share) / happens.sizes["draw"])
-    share = share.assign_coords(standard_error=error.drop_vars(set(error.coords) - set(error.dims)))
+    error = np.sqrt(share.to_numpy() * (1 - share.to_numpy()) / happens.sizes["draw"])
+    share = share.assign_coords(standard_error=(share.dims, error))
     return share.assign_attrs(units="share of draws", long_name=long_name)
 
 
 def summary(ds: xr.Dataset, *, variable: str = "gap", unit: Unit = "GBP m") -> pd.DataFrame:
-    """Tabulate a variable year by year: plan, mean, P10, P50, P90 and the chance the plan is enough.
+    """Tabulate a variable year by year: plan, mean, quantiles, chance that the plan is enough.
 
     Parameters
     ----------
@@ -198,12 +201,14 @@ def summary(ds: xr.Dataset, *, variable: str = "gap", unit: Unit = "GBP m") -> p
     -------
     pandas.DataFrame
         A row a year; columns ``plan``, ``mean``, ``P10``, ``P50``, ``P90``, each but the plan with
-        its standard error (``mean_se`` ...) in ``unit``, and ``plan_enough`` with ``plan_enough_se``,
-        the share of draws in which the variable is no more than planned.
+        its standard error (``mean_se`` ...) in ``unit``, and ``plan_enough`` with
+        ``plan_enough_se``, the share of draws in which the variable is no more than planned.
     """
     found = _variable(ds, variable)
     if set(found.dims) != {"draw", "year"}:
-        msg = f"'{variable}' has dimensions {', '.join(map(str, found.dims))}; expected draw and year"
+        msg = (
+            f"'{variable}' has dimensions {', '.join(map(str, found.dims))}; expected draw and year"
+        )
         raise MtfsError(msg)
     scale = _SCALE[unit]
     n = found.sizes["draw"]
@@ -247,7 +252,11 @@ def reserve_risk(ds: xr.Dataset) -> pd.DataFrame:
     if "reserve" not in ds:
         msg = "the plan holds no reserves, so nothing can be said of their risks"
         raise MtfsError(msg)
-    chances = {"exhausted": _share(ds["unfunded"].cumsum("year") > 0, "shortfall to date exceeds usable reserves")}
+    chances = {
+        "exhausted": _share(
+            ds["unfunded"].cumsum("year") > 0, "shortfall to date exceeds usable reserves"
+        )
+    }
     general = ds["general"].to_numpy().astype(bool)
     if general.any():
         fund = ds["reserve"].isel(fund=int(np.argmax(general)), drop=True)

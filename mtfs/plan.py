@@ -20,7 +20,7 @@ from mtfs.paths import Calendar, Paths
 from mtfs.problems import place
 from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
 from mtfs.sampling import ShockSpec
-from mtfs.vocabulary import MAX_HORIZON, Array, PlanError, PlanWarning, Problem, suggest
+from mtfs.vocabulary import MAX_HORIZON, Array, PlanError, PlanWarning, Problem, listing, suggest
 
 Changes: TypeAlias = Mapping[str, object]
 
@@ -59,6 +59,12 @@ class Plan(Declared):
         draft = Draft.of(self)
         if found := reference_problems(draft):
             raise PlanError([Problem(p.path, p.message, place(p.path, self)) for p in found])
+        names = [row.name for row in [*self.rows(), *self.requirement_grants()]]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise PlanError(
+                f"{listing(twice)}: a line bears the name of a row that another part of the plan "
+                "implies; rename the line"
+            )
         for problem in implausible(draft):
             text = Problem(problem.path, problem.message, place(problem.path, self))
             warnings.warn(str(text), PlanWarning, stacklevel=2)
@@ -77,14 +83,25 @@ class Plan(Declared):
     def rows(self) -> list[Line | DerivedLine]:
         """List every row of the requirement: declared lines, then those that other parts imply."""
         implied = [
-            *([DerivedLine("base gap", "base_gap", "base gap", self._base_gap)] if self.base_gap else []),
             *(
-                DerivedLine(f"contribution to {fund.name}", "contribution", "reserves", _value(fund.contributions))
+                [DerivedLine("base gap", "base_gap", "base gap", self._base_gap)]
+                if self.base_gap
+                else []
+            ),
+            *(
+                DerivedLine(
+                    f"contribution to {fund.name}",
+                    "contribution",
+                    "reserves",
+                    _value(fund.contributions),
+                )
                 for fund in self.reserves.funds
                 if fund.contributions != 0
             ),
             *(
-                DerivedLine(f"{source.name}: MRP and interest", "financing", "financing", source.cost)
+                DerivedLine(
+                    f"{source.name}: MRP and interest", "financing", "financing", source.cost
+                )
                 for source in self.one_offs
                 if source.kind == "efs"
             ),
@@ -132,7 +149,7 @@ class Plan(Declared):
         return tuple(own)
 
     def to_json(self) -> str:
-        """Write the plan as canonical JSON, in declared order, with the defaults it was made with."""
+        """Write the plan as canonical JSON, in declared order, with the defaults it was made of."""
         return self.model_dump_json(exclude_none=True)
 
     @property
@@ -166,11 +183,16 @@ class Plan(Declared):
         return Plan.model_validate(data)
 
     def register(self) -> list[dict[str, str]]:
-        """List the assumption register: every part or field that carries a source, owner or rationale."""
+        """List the assumption register: what carries a source, an owner or a rationale."""
         found: list[dict[str, str]] = []
         parts: list[Noted] = [
-            *self.drivers, *self.lines, *self.savings, *self.funding, *self.one_offs,
-            *self.reserves.funds, *self.memorandum,
+            *self.drivers,
+            *self.lines,
+            *self.savings,
+            *self.funding,
+            *self.one_offs,
+            *self.reserves.funds,
+            *self.memorandum,
         ]
         for part in parts:
             for field, note in [("", part), *((note.field, note) for note in part.notes)]:
@@ -183,7 +205,8 @@ class Plan(Declared):
         last = self.years[-1]
         return (
             f"<Plan {self.council} {self.first_year} to {last}: {len(self.drivers)} drivers, "
-            f"{len(self.lines)} lines, {len(self.savings)} savings, {len(self.funding)} funding sources, "
+            f"{len(self.lines)} lines, {len(self.savings)} savings, {len(self.funding)} "
+            "funding sources, "
             f"{len(self.reserves.funds)} funds>"
         )
 

@@ -16,7 +16,9 @@ _COLOUR = "#1f4e79"
 _PLAN = "#c0392b"
 
 
-def fan(bands: xr.DataArray, *, planned: xr.DataArray | None = None, ax: Axes | None = None) -> Axes:
+def fan(
+    bands: xr.DataArray, *, planned: xr.DataArray | None = None, ax: Axes | None = None
+) -> Axes:
     """Draw quantile bands as nested shading, the median as a line and the plan beside them.
 
     Parameters
@@ -59,7 +61,13 @@ def fan(bands: xr.DataArray, *, planned: xr.DataArray | None = None, ax: Axes | 
         label = f"{q[number]:.0%} to {q[-1 - number]:.0%}"
         shade = 0.18 + 0.42 * number / max(pairs - 1, 1)
         axes.fill_between(
-            x, values[number], values[-1 - number], color=_COLOUR, alpha=shade, linewidth=0, label=label
+            x,
+            values[number],
+            values[-1 - number],
+            color=_COLOUR,
+            alpha=shade,
+            linewidth=0,
+            label=label,
         )
     if len(q) % 2:
         axes.plot(x, values[pairs], color=_COLOUR, linewidth=2, label="median")

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 _NUMBER_AS_TEXT = re.compile(r"^[£$€]?\s*(-?[\d,_]*\.?\d+)\s*(k|m|bn|%)?$", re.IGNORECASE)
 _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "bn": 1e9, "%": 0.01}
 _MODEL_ERRORS = {"model_type", "model_attributes_type", "dict_type"}
+_EXPECTED = {
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "finite_number": "a finite number",
+    "tuple_type": "a list",
+    "string_type": "text",
+    "bool_type": "true or false",
+}
+_NUMBER_ERRORS = {"float_type", "float_parsing", "int_type", "int_parsing", "literal_error"}
 
 
 def number_as_text(value: object) -> str | None:
@@ -54,9 +65,7 @@ def problems_from(error: ValidationError, model: type[BaseModel], data: object) 
             if isinstance(inner, PlanError)
             else [Problem(path, _message(item, kind))]
         )
-        found.extend(
-            Problem(p.path, p.message, p.where or place(p.path, data)) for p in nested
-        )
+        found.extend(Problem(p.path, p.message, p.where or place(p.path, data)) for p in nested)
     return found
 
 
@@ -121,44 +130,51 @@ def _tag(model: type[BaseModel], step: str) -> bool:
 
 
 def _message(item: ErrorDetails, kind: type[BaseModel] | None) -> str:
+    """Say what was found and what was expected; pydantic's own words where ours add nothing."""
     found, error = item["input"], item["type"]
     ctx = item.get("ctx", {})
     known = sorted(kind.model_fields) if kind is not None else []
+    last = str(item["loc"][-1]) if item["loc"] else ""
     as_text = number_as_text(found)
-    if error == "extra_forbidden":
-        key = str(item["loc"][-1])
-        return f"unknown key '{key}'.{suggest(key, known)} It may hold: {', '.join(known)}."
-    if error == "missing":
-        return f"'{item['loc'][-1]}' is missing; it must be given"
-    if error in {"float_type", "int_type", "float_parsing", "int_parsing"}:
-        expected = "a whole number" if error.startswith("int") else "a number"
-        return as_text or f"found {_show(found)}; expected {expected}"
-    if error == "finite_number":
-        return f"found {found}; expected a finite number"
-    if error in {"union_tag_invalid", "union_tag_not_found"}:
-        tags = [t.strip(" '") for t in str(ctx.get("expected_tags", "")).split(",") if t]
-        if error == "union_tag_not_found":
-            return "'kind' is missing; it must be given"
-        tag = str(ctx.get("tag", ""))
-        return f"unknown kind '{tag}'.{suggest(tag, tags)} Known kinds: {listing(tags, 30)}."
+    if as_text and error in _NUMBER_ERRORS:
+        return as_text
+    said = {
+        "extra_forbidden": f"unknown key '{last}'.{suggest(last, known)} "
+        f"It may hold: {', '.join(known)}.",
+        "missing": f"'{last}' is missing; it must be given",
+        "union_tag_not_found": "'kind' is missing; it must be given",
+        "union_tag_invalid": _unknown_kind(ctx),
+        "literal_error": f"found {_show(found)}; expected {ctx.get('expected')}."
+        + _nearest_option(found, ctx),
+        "value_error": str(ctx.get("error")),
+    }
+    if error in said:
+        return said[error]
+    expected = _expected(error, ctx, known)
+    if expected is None:
+        return f"found {_show(found)}: {item['msg'][0].lower()}{item['msg'][1:]}"
+    return f"found {_show(found)}; expected {expected}"
+
+
+def _expected(error: str, ctx: Mapping[str, Any], known: Sequence[str]) -> str | None:
+    bounds = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    for bound, word in bounds.items():
+        if bound in ctx:
+            return f"a value {word} {ctx[bound]:g}"
     if error in _MODEL_ERRORS:
-        return f"found {_show(found)}; expected a mapping with {', '.join(known) or 'keys'}"
-    if error in {"greater_than_equal", "greater_than"}:
-        bound = ctx.get("ge", ctx.get("gt"))
-        word = "at least" if "ge" in ctx else "above"
-        return f"found {_show(found)}; expected a value {word} {bound:g}"
-    if error in {"less_than_equal", "less_than"}:
-        bound = ctx.get("le", ctx.get("lt"))
-        return f"found {_show(found)}; expected a value of at most {bound:g}"
-    if error == "literal_error":
-        options = [o.strip("' ") for o in re.split(r", | or ", str(ctx.get("expected", "")))]
-        if as_text:
-            return as_text
-        near = suggest(found, options) if isinstance(found, str) else ""
-        return f"found {_show(found)}; expected {ctx.get('expected')}.{near}"
-    if error == "value_error":
-        return str(ctx.get("error"))
-    return f"found {_show(found)}: {item['msg'][0].lower()}{item['msg'][1:]}"
+        return f"a mapping with {', '.join(known) or 'keys'}"
+    return _EXPECTED.get(error)
+
+
+def _unknown_kind(ctx: Mapping[str, Any]) -> str:
+    tags = [tag.strip(" '") for tag in str(ctx.get("expected_tags", "")).split(",") if tag]
+    tag = str(ctx.get("tag", ""))
+    return f"unknown kind '{tag}'.{suggest(tag, tags)} Known kinds: {listing(tags, 30)}."
+
+
+def _nearest_option(found: object, ctx: Mapping[str, Any]) -> str:
+    options = [o.strip("' ") for o in re.split(r", | or ", str(ctx.get("expected", "")))]
+    return suggest(found, options) if isinstance(found, str) else ""
 
 
 def _show(value: object) -> str:

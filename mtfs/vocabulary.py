@@ -21,9 +21,11 @@ Array: TypeAlias = NDArray[np.float64]
 Path: TypeAlias = tuple[str | int, ...]
 
 VERSION = "0.1.0"
-BLOCK = 2048  # draws a stream gives at a time; a constant of the format (docs, "The same numbers again")
+BLOCK = 2048  # draws a stream gives at a time; a constant of the format
 MAX_HORIZON = 10
-SCORE_LIMIT = 8.5  # beyond it lies 1e-17 of the normal distribution: no stream of 53-bit numbers goes there
+SCORE_LIMIT = (
+    8.5  # beyond it lies 1e-17 of the normal distribution: no stream of 53-bit numbers goes there
+)
 
 _YEAR = re.compile(r"(\d{4})/(\d{2})")
 
@@ -129,7 +131,7 @@ def year_labels(first: str, horizon: int) -> tuple[str, ...]:
 
 
 def weeks_in_year(start: int) -> float:
-    """Count the weeks of the financial year from 1 April ``start``: 365/7, or 366/7 with a 29 February.
+    """Count the weeks of the financial year from 1 April ``start``: 365/7, or 366/7 in a leap year.
 
     Examples
     --------

@@ -63,7 +63,9 @@ def check_plan(path: str | PathLike[str]) -> tuple[list[Problem], list[Problem]]
 def example_names() -> list[str]:
     """List the plans that ship."""
     folder = resources.files("mtfs.examples")
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+    return sorted(
+        item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")
+    )
 
 
 def load_example(name: str) -> Plan:

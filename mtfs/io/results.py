@@ -77,9 +77,9 @@ def load_gap(path: str | os.PathLike[str]) -> xr.Dataset:
         msg = f"{source}: is not a NetCDF file: {error}"
         raise MtfsError(msg) from None
     require_projection(ds)
-    ds = ds.assign_coords({
-        name: coord.astype(str) for name, coord in ds.coords.items() if coord.dtype.kind in "OT"
-    })
+    ds = ds.assign_coords(
+        {name: coord.astype(str) for name, coord in ds.coords.items() if coord.dtype.kind in "OT"}
+    )
     ds.attrs = {key: _plain(value) for key, value in ds.attrs.items()}
     return ds.drop_encoding()
 

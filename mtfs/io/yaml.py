@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mtfs.vocabulary import PlanError, Problem
 from mtfs.vocabulary import Path as Place
+from mtfs.vocabulary import PlanError, Problem
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -22,7 +22,12 @@ MAX_DEPTH = 50
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]+(_[0-9]+)*")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(_[0-9]+)*(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), "+.inf": float("inf"), ".nan": float("nan")}
+_SPECIAL = {
+    ".inf": float("inf"),
+    "-.inf": float("-inf"),
+    "+.inf": float("inf"),
+    ".nan": float("nan"),
+}
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -54,7 +59,8 @@ def read_yaml(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[Place, in
             raise PlanError(f"{file}: is a folder; expected a YAML file")
         if size > MAX_BYTES:
             raise PlanError(
-                f"{file}: has {size / 1e6:,.0f} MB; a plan has at most {MAX_BYTES / 1e6:.0f} MB. Is it a plan?"
+                f"{file}: has {size / 1e6:,.0f} MB; a plan has at most {MAX_BYTES / 1e6:.0f} "
+                "MB. Is it a plan?"
             )
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -101,7 +107,9 @@ class _Reader:
         self.lines.setdefault(place, line)
         self._nodes += 1
         if self._nodes > MAX_NODES or len(place) > MAX_DEPTH:
-            what = f"more than {MAX_NODES:,} values" if self._nodes > MAX_NODES else "too many levels"
+            what = (
+                f"more than {MAX_NODES:,} values" if self._nodes > MAX_NODES else "too many levels"
+            )
             raise PlanError(
                 [Problem((), f"has {what}, aliases included; is it a plan?", "", self.file, line)]
             )

@@ -102,7 +102,7 @@ class CareLine(Line):
         """List the streams of individual costs: one of the mean, or one a person and the rest."""
         if self.dispersion is None:
             return ()
-        own = (ShockSpec(f"{self.name}.dispersion", "council"),)
+        own: tuple[ShockSpec, ...] = (ShockSpec(f"{self.name}.dispersion", "council"),)
         if self.few:
             own += tuple(ShockSpec(f"{self.name}.person {n + 1}", "council") for n in range(FEW))
         return own
