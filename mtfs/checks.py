@@ -14,10 +14,20 @@ from pydantic import Discriminator, TypeAdapter, ValidationError
 from mtfs.assumptions import Declared, Noted, assumption_form, fixed_values
 from mtfs.dependence import dependence
 from mtfs.drivers import CommonFactor, Driver, Pair, event_effect
-from mtfs.lines import BalancesLine, ContingencyLine, CouncilTax, Grant, Line, Saving, Source
+from mtfs.lines import (
+    LINE_KINDS,
+    SOURCE_KINDS,
+    BalancesLine,
+    ContingencyLine,
+    CouncilTax,
+    Grant,
+    Line,
+    Saving,
+    Source,
+)
 from mtfs.lines.savings import Delivery
 from mtfs.paths import Calendar, in_order
-from mtfs.problems import number_as_text
+from mtfs.problems import kind_names, number_as_text
 from mtfs.reserves import Memorandum, OneOff, Reserves
 from mtfs.vocabulary import Array, MtfsError, Path, PlanError, Problem, listing, suggest
 
@@ -44,6 +54,8 @@ class Draft:
     parts: dict[Path, Any]
     names: dict[str, list[str]] = field(default_factory=dict)
     """every name given in a list, wrong parts included"""
+    wrong: dict[Path, Declared] = field(default_factory=dict)
+    """parts that are wrong in themselves, unchecked: only the names they use are looked at"""
 
     @classmethod
     def of(cls, plan: Any) -> Draft:
@@ -67,25 +79,29 @@ class Draft:
             calendar = Calendar.from_first(data.get("first_year"), data.get("horizon", 4))  # type: ignore[arg-type]
         except (MtfsError, TypeError):
             calendar = None
-        parts: dict[Path, Any] = {}
-        names: dict[str, list[str]] = {}
+        draft = cls(calendar, {})
         for group, kind in kinds.items():
             held = data.get(group, ())
             if group == "reserves":
                 funds = held.get("funds", ()) if isinstance(held, Mapping) else ()
-                names["funds"] = [
-                    f["name"] for f in funds if isinstance(f, Mapping) and "name" in f
-                ]
-                _keep(parts, ("reserves",), held or {}, kind)
+                draft.names["funds"] = [name for name in map(_name, _list(funds)) if name]
+                draft.keep(("reserves",), held or {}, kind)
                 continue
-            for n, item in enumerate(held if isinstance(held, Sequence) else ()):
-                _keep(parts, (group, n), item, kind)
-                name = (
-                    item.get("name") if isinstance(item, Mapping) else getattr(item, "name", None)
-                )
-                if isinstance(name, str):
-                    names.setdefault(group, []).append(name)
-        return cls(calendar, parts, names)
+            for n, item in enumerate(_list(held)):
+                draft.keep((group, n), item, kind)
+                if name := _name(item):
+                    draft.names.setdefault(group, []).append(name)
+        return draft
+
+    def keep(self, path: Path, item: object, kind: TypeAdapter[Any]) -> None:
+        """Keep a part that is right in itself; of another, what can be asked of it."""
+        try:
+            self.parts[path] = kind.validate_python(item)
+        except (ValidationError, PlanError):
+            model = _model_of(path[0], item)
+            if model is not None and isinstance(item, Mapping):
+                given = {str(key): value for key, value in item.items()}
+                self.wrong[path] = model.model_construct(**given)
 
     def each(self, kind: type[T]) -> list[tuple[Path, T]]:
         """List the parts of a kind with their places."""
@@ -98,11 +114,27 @@ class Draft:
         return found if isinstance(found, Reserves) else None
 
 
-def _keep(parts: dict[Path, Any], path: Path, item: object, kind: TypeAdapter[Any]) -> None:
-    try:
-        parts[path] = kind.validate_python(item)
-    except (ValidationError, PlanError):
-        return
+def _list(held: object) -> Sequence[Any]:
+    return held if isinstance(held, Sequence) and not isinstance(held, str) else ()
+
+
+def _name(item: object) -> str | None:
+    name = item.get("name") if isinstance(item, Mapping) else getattr(item, "name", None)
+    return name if isinstance(name, str) else None
+
+
+def _model_of(group: object, item: object) -> type[Declared] | None:
+    """Find the model an item was meant to be."""
+    kinds: dict[object, tuple[type[Declared], ...]] = {
+        "lines": LINE_KINDS,
+        "funding": SOURCE_KINDS,
+        "savings": (Saving,),
+        "one_offs": (OneOff,),
+        "memorandum": (Memorandum,),
+    }
+    kind = item.get("kind") if isinstance(item, Mapping) else None
+    models = kinds.get(group, ())
+    return next((m for m in models if len(models) == 1 or kind in kind_names(m)), None)
 
 
 def reference_problems(draft: Draft) -> list[Problem]:
@@ -137,7 +169,7 @@ def _duplicates(draft: Draft) -> Iterator[Problem]:
 def assumption_fields(part: Declared, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """List the assumptions a part holds, those of parts inside it too, with their places."""
     for name, info in type(part).model_fields.items():
-        value = getattr(part, name)
+        value = getattr(part, name, None)
         where = (*path, name)
         if _is_assumption(info.annotation, info.metadata):
             if value is not None:
@@ -172,7 +204,7 @@ def _unknown(path: Path, what: str, name: str, names: Sequence[str]) -> Problem:
 def _unknown_names(draft: Draft) -> Iterator[Problem]:
     drivers = draft.names.get("drivers", [])
     by_name = {driver.name: driver for _, driver in draft.each(Driver)}
-    for path, part in draft.parts.items():
+    for path, part in {**draft.parts, **draft.wrong}.items():
         if isinstance(part, Driver):
             continue
         for where, value in assumption_fields(part, path):

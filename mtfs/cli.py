@@ -95,7 +95,7 @@ def check(plan: PlanArgument) -> None:
             err=True,
         )
         raise typer.Exit(1)
-    typer.echo("the plan can be used" + (f" ({len(warned)} warnings)" if warned else ""))
+    typer.echo("the plan can be used" + (f", with warnings: {len(warned)}" if warned else ""))
 
 
 @app.command()

@@ -310,13 +310,8 @@ def find_problems(data: object) -> tuple[list[Problem], list[Problem]]:
         if not isinstance(data, Mapping):
             return problems, []
         draft = Draft.salvage(data, _part_types())
-        known = {(p.path, p.message) for p in problems}
-        broken = {p.path[:2] for p in problems}
-        found = [
-            _placed(p, data)
-            for p in reference_problems(draft)
-            if (p.path, p.message) not in known and p.path[:2] not in broken
-        ]
+        known = {p.path for p in problems}
+        found = [_placed(p, data) for p in reference_problems(draft) if p.path not in known]
         return problems + found, [_placed(p, data) for p in implausible(draft)]
 
 

@@ -105,7 +105,7 @@ def _walk(loc: Path, model: type[BaseModel]) -> tuple[Path, type[BaseModel] | No
             kind = owner.model_fields[step].annotation
             holder = owner
             continue
-        tagged = next((m for m in options if _tag(m, step)), None)
+        tagged = next((m for m in options if step in kind_names(m)), None)
         if tagged is not None:
             kind = holder = tagged
             continue
@@ -124,9 +124,10 @@ def _models(kind: Any) -> list[type[BaseModel]]:
     return []
 
 
-def _tag(model: type[BaseModel], step: str) -> bool:
+def kind_names(model: type[BaseModel]) -> tuple[str, ...]:
+    """List the kinds a model answers to."""
     field = model.model_fields.get("kind")
-    return field is not None and step in typing.get_args(field.annotation)
+    return typing.get_args(field.annotation) if field is not None else ()
 
 
 def _message(item: ErrorDetails, kind: type[BaseModel] | None) -> str:

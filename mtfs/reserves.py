@@ -26,7 +26,7 @@ from mtfs.assumptions import (
     form,
 )
 from mtfs.distributions import quantile_score
-from mtfs.lines.financing import BalancesLine
+from mtfs.lines.financing import BalancesLine, repayments
 from mtfs.lines.savings import PROGRAMME, SLIPPED, Delivery, arriving, delivered_share
 from mtfs.paths import Calendar, Paths
 from mtfs.sampling import ShockSpec
@@ -102,11 +102,8 @@ class OneOff(Noted):
 
     def cost(self, paths: Paths) -> Array:
         """Give the MRP and interest that EFS leaves, GBP."""
-        taken = np.broadcast_to(paths.value(self.amounts), (paths.horizon, 1))
-        before = np.cumsum(taken, axis=0) - taken
-        instalment = before / (self.repay_years or np.inf)
-        repaid = np.cumsum(instalment, axis=0) - instalment
-        return instalment + (before - repaid) * paths.value(self.rate)
+        instalment, opening = repayments(paths.value(self.amounts), self.repay_years or np.inf)
+        return instalment + opening * paths.value(self.rate)
 
 
 class Closure(Declared):

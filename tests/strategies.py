@@ -117,7 +117,7 @@ def driver_lists(draw, horizon, years, *, certain):
         driver = {"name": f"growth {n}", "previous": [0.02, 0.03]} | own
         driver |= draw(some(scope=st.sampled_from(["council", "national"]), source=st.just("a paper")))
         if draw(st.integers(0, 3)) == 0:
-            chance = st.sampled_from([0.0, 1.0]) if certain else shares
+            chance = st.just(1.0) if certain else numbers(0.01, 1)
             driver["events"] = [
                 {
                     "name": "shift",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ def beside(path: Path) -> Iterator[Path]:
     """Give a path to write to; it takes the place of ``path`` when the block ends without error."""
     if not path.parent.is_dir():
         msg = f"{path}: the folder '{path.parent}' does not exist"
+        raise MtfsError(msg)
+    if path.is_dir():
+        msg = f"{path}: is a folder; expected a file"
         raise MtfsError(msg)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         fresh = Path(folder) / path.name
@@ -96,4 +100,4 @@ def plan_of(ds: xr.Dataset) -> Plan:
     PlanError
         When the plan it carries is not one this version can use.
     """
-    return Plan.model_validate_json(require_projection(ds).attrs["plan"])
+    return Plan.model_validate(json.loads(require_projection(ds).attrs["plan"]))

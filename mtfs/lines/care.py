@@ -21,7 +21,7 @@ from mtfs.assumptions import (
     ShareAssumption,
 )
 from mtfs.lines.base import Line
-from mtfs.paths import Calendar, Paths
+from mtfs.paths import Paths
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array
 
@@ -107,6 +107,17 @@ class CareLine(Line):
             own += tuple(ShockSpec(f"{self.name}.person {n + 1}", "council") for n in range(FEW))
         return own
 
+    def causes(self) -> tuple[str, ...]:
+        """List the causes its growth is booked under."""
+        if self.cause:
+            return (self.cause,)
+        return ("people", "mix", "price") if self._mixes else ("people", "price")
+
+    @property
+    def _mixes(self) -> bool:
+        """Whether the cost of a place moves for other reasons than prices."""
+        return self.mix_growth != 0 or self.dispersion is not None
+
     def base_cost(self, planned: Paths) -> float:
         """Give the net cost of the base year's people at its prices, GBP, with the first year's shares."""
         if self.people is None:
@@ -170,7 +181,7 @@ class CareLine(Line):
         """
         at_old_price = self._net(paths, 1.0)
         parts = {"people": at_old_price - base}
-        if self.mix_growth != 0 or self.dispersion is not None:
+        if self._mixes:
             price = paths.index(self.price_growth)
             at_old_mix = self._net(paths, price)
             parts["price"] = at_old_mix - at_old_price

@@ -54,11 +54,22 @@ class CapitalLine(Line):
             spend = spend - slipped
             spend[1:] += slipped[:-1]
         borrowed = spend * (1 - paths.value(self.financed))
-        before = np.cumsum(borrowed, axis=0) - borrowed  # borrowed in earlier years
-        instalment = before / self.asset_life
-        repaid = np.cumsum(instalment, axis=0) - instalment
-        interest = (before - repaid + borrowed / 2) * paths.value(self.rate)
+        instalment, opening = repayments(borrowed, self.asset_life)
+        interest = (opening + borrowed / 2) * paths.value(self.rate)
         return paths.value(self.mrp) + paths.value(self.interest) + instalment + interest
+
+
+def repayments(borrowed: Array, life: float) -> tuple[Array, Array]:
+    """Give what is repaid in each year and the debt at its start, shapes as ``borrowed``, GBP.
+
+    Equal instalments start the year after borrowing and end when all is repaid.
+    """
+    repaid = np.zeros_like(borrowed)
+    for year in range(len(borrowed) - 1):
+        paid = np.minimum(np.arange(len(borrowed) - year), life) / life  # share of it, by year
+        repaid[year + 1 :] += borrowed[year] * np.diff(paid)[:, None]
+    opening = np.cumsum(borrowed, axis=0) - borrowed - np.cumsum(repaid, axis=0) + repaid
+    return repaid, opening
 
 
 class BalancesLine(Line):

@@ -128,8 +128,9 @@ class CouncilTax(Source):
         known[1:] = base[:-1]
         growth = 1.0 + planned.value(self.tax_base_growth)
         budgeted = known * growth * planned.value(self.collection) * band_d
-        balance = np.zeros_like(budgeted)
-        balance[fund.lag :] = (fund.share * (actual - budgeted))[: -fund.lag]
+        arising = fund.share * (actual - budgeted)
+        balance = np.zeros_like(arising)
+        balance[fund.lag :] = arising[: -fund.lag]
         return budgeted, declared + balance
 
 

@@ -1,0 +1,185 @@
+"""The command, as a shell would call it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import xarray as xr
+
+import mtfs
+from mtfs import cli
+
+PLAN = """\
+council: Smallshire
+first_year: 2026/27
+drivers:
+  - name: fee uplift
+    central: 0.05
+    sd: 0.02
+    persistence: 0.5
+lines:
+  - kind: care
+    name: home care
+    people: 1200
+    weekly_cost: 330
+    price_growth: fee uplift
+funding:
+  - kind: council_tax
+    name: council tax
+    base_income: 20.6e6
+    core_increase: 0.0299
+reserves:
+  funds:
+    - name: general fund
+      opening: 2e6
+      general: true
+      minimum: 1e6
+  surplus_to: general fund
+"""
+
+
+@pytest.fixture
+def plan(tmp_path):
+    file = tmp_path / "plan.yaml"
+    file.write_text(PLAN, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Call the command; give its exit code, output and errors."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["mtfs", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        said = capsys.readouterr()
+        return stop.value.code or 0, said.out, said.err
+
+    return call
+
+
+def test_run_tabulates_the_gap_and_both_policies_and_writes_its_files(command, plan, tmp_path):
+    nc, png = tmp_path / "out" / "gap.nc", tmp_path / "out" / "gap.png"
+    code, out, err = command("run", plan, "--draws", 500, "--seed", 1, "--output", nc, "--fan", png)
+    assert code == 0, err
+    assert "Smallshire: 500 draws, seed 1" in out
+    for words in ("plan is enough", "P10", "shortfall to date", "general fund below", "none"):
+        assert words in out
+    ds = mtfs.load_gap(nc)
+    again = mtfs.project_gap(mtfs.load_plan(plan), n_draws=500, seed=1)
+    xr.testing.assert_identical(ds.drop_attrs(deep=False), again.drop_attrs(deep=False))
+    assert png.read_bytes()[:4] == b"\x89PNG"
+    assert sorted(p.name for p in nc.parent.iterdir()) == ["gap.nc", "gap.png"]
+
+
+def test_run_takes_another_stage_of_the_gap(command, plan):
+    code, out, _ = command("run", plan, "--draws", 50, "--variable", "gap_before_savings")
+    assert code == 0
+    assert "gap before savings" in out
+
+
+def test_check_lists_every_problem_with_its_line_and_exits_1(command, plan):
+    text = PLAN.replace("price_growth: fee uplift", "price_growth: fee upliftt")
+    text = text.replace("330", "£5.8k").replace("general: true", "generall: true")
+    plan.write_text(text, encoding="utf-8")
+    code, _, err = command("check", plan)
+    assert code == 1
+    assert "line 12, lines[0] 'home care', weekly_cost" in err
+    assert "write 5800" in err
+    assert "line 13" in err
+    assert "Did you mean 'fee uplift'?" in err
+    assert "line 23" in err
+    assert "Did you mean 'general'?" in err
+
+
+def test_check_of_a_good_plan_says_so_and_shows_what_is_implausible(command, plan):
+    assert command("check", plan)[:2] == (0, "the plan can be used\n")
+    plan.write_text(PLAN.replace("0.0299", "0.6"), encoding="utf-8")
+    code, out, err = command("check", plan)
+    assert code == 0
+    assert out == "the plan can be used, with warnings: 1\n"
+    assert "warning" in err
+    assert "grows by 60%" in err
+
+
+def test_run_with_a_typo_is_an_error_and_no_traceback_and_writes_nothing(command, plan, tmp_path):
+    plan.write_text(PLAN.replace("central", "centrall"), encoding="utf-8")
+    code, out, err = command("run", plan, "--output", tmp_path / "gap.nc")
+    assert (code, out) == (1, "")
+    assert "Did you mean 'central'?" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "gap.nc").exists()
+
+
+def test_run_shows_warnings_as_words(command, plan):
+    plan.write_text(PLAN.replace("0.0299", "0.6"), encoding="utf-8")
+    _, _, err = command("run", plan, "--draws", 10)
+    assert err.startswith("warning: ")
+    assert "PlanWarning" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "liecestershire_2024"), "Did you mean 'leicestershire_2024'?"),
+        (("run", "nowhere.yaml"), "No such file"),
+        (("example", "gateshead"), "Did you mean 'gateshead_20"),
+        (("check", "nowhere.yaml"), "No such file"),
+    ],
+)
+def test_what_is_not_there_is_named(command, words, message):
+    code, _, err = command(*words)
+    assert code == 1
+    assert message in err
+
+
+def test_wrong_numbers_of_draws_are_refused(command, plan):
+    code, _, err = command("run", plan, "--draws", 0)
+    assert code == 1
+    assert "at least 1" in err
+
+
+def test_an_output_that_is_a_folder_is_refused(command, plan, tmp_path):
+    code, _, err = command("run", plan, "--draws", 10, "--output", tmp_path)
+    assert code == 1
+    assert "is a folder" in err
+
+
+def test_schema_is_json_schema_with_the_plans_keys(command):
+    code, out, _ = command("schema")
+    assert code == 0
+    found = json.loads(out)
+    assert {"council", "lines", "drivers", "funding", "reserves"} <= found["properties"].keys()
+    assert "people" in found["$defs"]["CareLine"]["properties"]
+
+
+def test_example_lists_and_prints_plans_that_load(command, tmp_path):
+    code, out, _ = command("example")
+    assert code == 0
+    assert "leicestershire_2024" in out.split()
+    _, text, _ = command("example", "gateshead_2020")
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(text, encoding="utf-8")
+    assert mtfs.load_plan(copy) == mtfs.load_example("gateshead_2020")
+
+
+def test_register_prints_sources(command):
+    code, out, _ = command("register", "gateshead_2020")
+    assert code == 0
+    assert "source:" in out
+
+
+def test_version_is_the_packages(command):
+    assert command("version")[1].strip() == mtfs.__version__
+
+
+def test_the_command_is_installed():
+    found = subprocess.run(
+        [sys.executable, "-c", "from mtfs.cli import main; main()", "version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == mtfs.__version__
