@@ -6,7 +6,7 @@ every year), a list (one a year), a mapping by year, a time profile, or the name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -23,11 +23,9 @@ from pydantic import (
 )
 
 from mtfs.problems import problems_from
-from mtfs.vocabulary import Array, PlanError, require_share, year_start
+from mtfs.vocabulary import Array, PlanError, require_share, suggest, year_start
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     _Meta = type
 else:
 
@@ -103,6 +101,16 @@ class Note(Declared):
     rationale: str | None = None
 
 
+def require_fields(part: Declared, notes: Sequence[Note]) -> None:
+    """Check that every note is about a field of its part."""
+    known = type(part).model_fields
+    for note in notes:
+        if note.field not in known:
+            near = suggest(note.field, known)
+            msg = f"a note is about '{note.field}', which is not a field of this part.{near}"
+            raise ValueError(msg)
+
+
 class Noted(Declared):
     """A named part of a plan, with what the assumption register says of it."""
 
@@ -118,10 +126,7 @@ class Noted(Declared):
 
     @model_validator(mode="after")
     def _notes_name_fields(self) -> Self:
-        for note in self.notes:
-            if note.field not in type(self).model_fields:
-                msg = f"a note is about '{note.field}', which is not a field of this part"
-                raise ValueError(msg)
+        require_fields(self, self.notes)
         return self
 
 
@@ -226,6 +231,19 @@ else:
     ShareAssumption = _assumption(Share)
     PoundsAssumption = _assumption(Pounds)
     CountAssumption = _assumption(Count)
+
+
+def stated_numbers(assumption: Assumption | None) -> tuple[float, ...]:
+    """List the numbers an assumption states, whatever their years; none where it names a driver."""
+    if assumption is None or isinstance(assumption, str):
+        return ()
+    if isinstance(assumption, ByYear):
+        return tuple(value for _, value in assumption.by_year)
+    if isinstance(assumption, Profile):
+        return (assumption.start, assumption.end)
+    if isinstance(assumption, int | float):
+        return (float(assumption),)
+    return tuple(assumption)
 
 
 def fixed_values(assumption: Assumption, years: Sequence[str]) -> Array:

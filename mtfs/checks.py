@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
-from mtfs.assumptions import Declared, Noted, assumption_form, fixed_values
+from mtfs.assumptions import Declared, Noted, assumption_form, fixed_values, stated_numbers
 from mtfs.dependence import dependence
 from mtfs.drivers import CommonFactor, Driver, Pair, event_effect
 from mtfs.lines import (
@@ -234,13 +234,22 @@ def _driver_names(draft: Draft) -> Iterator[tuple[Path, str]]:
 
 
 def _unbounded(driver: Driver | None, where: Path) -> Iterator[Problem]:
-    if driver is None or driver.mix or not driver.uncertain or driver.shape in _BOUNDED:
+    if driver is None or driver.mix:
         return
-    yield Problem(
-        where,
-        f"is a share, but driver '{driver.name}' has shape {driver.shape}, which does not stay "
-        "between 0 and 1; use beta, pert, triangular, discrete or empirical",
-    )
+    if driver.uncertain and driver.shape not in _BOUNDED:
+        yield Problem(
+            where,
+            f"is a share, but driver '{driver.name}' has shape {driver.shape}, which does not stay "
+            "between 0 and 1; use beta, pert, triangular, discrete or empirical",
+        )
+        return
+    stated = [driver.central, driver.planned, *(state.values for state in driver.states)]
+    held = [*(driver.bounds or ()), *driver.values, *(x for each in stated for x in stated_numbers(each))]
+    outside = [value for value in held if not 0 <= value <= 1]
+    if outside:
+        yield Problem(
+            where, f"is a share, but driver '{driver.name}' holds {outside[0]:g}; expected 0 to 1"
+        )
 
 
 def _uncorrelated(driver: Driver, where: Path) -> Iterator[Problem]:

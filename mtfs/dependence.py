@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -120,8 +122,11 @@ def _factors(
 
 def _impossible(names: Sequence[str], wanted: Array) -> str:
     from statsmodels.stats.correlation_tools import corr_nearest  # noqa: PLC0415 - to explain
+    from statsmodels.tools.sm_exceptions import IterationLimitWarning  # noqa: PLC0415
 
-    near = np.asarray(corr_nearest(wanted, threshold=1e-3, n_fact=1000))
+    with warnings.catch_warnings():  # it may stop a little short of the nearest, which will do
+        warnings.simplefilter("ignore", IterationLimitWarning)
+        near = np.asarray(corr_nearest(wanted, threshold=1e-3 * len(names), n_fact=100))
     pairs = [
         f"{names[j]} and {names[i]} {wanted[i, j]:g} -> {near[i, j]:.3f}"
         for i in range(len(names))
@@ -149,7 +154,7 @@ def _too_fast(
             else (low, middle)
         )
     pairs = [
-        f"{names[j]} and {names[i]} {wanted[i, j]:g} -> {wanted[i, j] * low:.3f}"
+        f"{names[j]} and {names[i]} {wanted[i, j]:g} -> {math.trunc(wanted[i, j] * low * 1000) / 1000:g}"
         for i in range(len(names))
         for j in range(i)
         if wanted[i, j] != 0

@@ -228,7 +228,7 @@ class Driver(Noted):
             ),
             (
                 shape in {"empirical", "discrete"} and (given or spreads > 0),
-                f"a {shape} driver sits where its values or states are: no central, sd or interval",
+                f"a driver of shape {shape} sits where its values or states are: no central, sd or interval",
             ),
             (
                 shape in {"triangular", "pert"} and (spreads > 0 or self.stated_as == "median"),
@@ -252,6 +252,11 @@ class Driver(Noted):
                 "the own noise of a mix is normal; leave 'shape' out",
             ),
             (bool(self.mix) and self.interval is not None, "give the own noise of a mix by 'sd'"),
+            (
+                given and self.interval is not None
+                and self.stated_as != "median" and shape in {"lognormal", "beta"},
+                "with an interval the centre is the median: leave 'stated_as' out, or give 'sd'",
+            ),
             (
                 any(isinstance(s.values, str) for s in self.states),
                 "the values of a state are numbers",

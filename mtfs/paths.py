@@ -75,7 +75,7 @@ class Paths:
         self._rows = rows
         self._scores = scores
         self._fixed = fixed  # what depends on no draw, shared by all blocks
-        self._balances = balances or {}
+        self._balances: Mapping[str, Array] = {} if balances is None else balances
         self._memo: dict[object, Any] = {}
 
     @property
@@ -243,7 +243,8 @@ class DriverStage:
             if name in rows:
                 rows[name] = rows[name] + added
         for name, parts, constant in self._mixes:
-            rows[name] = _mixed(rows, parts, rows.get(name, constant)) + comes.get(name, 0.0)
+            own = rows[name] if name in rows else constant + comes.get(name, 0.0)
+            rows[name] = _mixed(rows, parts, own)
         return rows
 
     def _persist(self, scores: Array) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self, TypeAlias
 import numpy as np
 from pydantic import Field, TypeAdapter, model_validator
 
-from mtfs.assumptions import Declared, Money, Noted, Share, YearLabel
+from mtfs.assumptions import Declared, Money, Note, Noted, Share, YearLabel, require_fields
 from mtfs.checks import Draft, implausible, reference_problems
 from mtfs.drivers import Correlation, Driver
 from mtfs.lines import AnyLine, AnySource, Grant, Line, Saving
@@ -39,6 +39,8 @@ class Plan(Declared):
     """years planned"""
     title: str | None = None
     source: str | None = None
+    notes: tuple[Note, ...] = ()
+    """where the plan's own fields come from, such as ``base_gap`` or ``reserves`` (closure)"""
     price_base: str = "nominal"
     """prices the money is in; nominal unless stated"""
     base_gap: Money = 0.0
@@ -56,6 +58,7 @@ class Plan(Declared):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        require_fields(self, self.notes)
         draft = Draft.of(self)
         if found := reference_problems(draft):
             raise PlanError([Problem(p.path, p.message, place(p.path, self)) for p in found])
@@ -184,7 +187,6 @@ class Plan(Declared):
 
     def register(self) -> list[dict[str, str]]:
         """List the assumption register: what carries a source, an owner or a rationale."""
-        found: list[dict[str, str]] = []
         parts: list[Noted] = [
             *self.drivers,
             *self.lines,
@@ -194,20 +196,22 @@ class Plan(Declared):
             *self.reserves.funds,
             *self.memorandum,
         ]
+        said: list[tuple[str, str, Note | Noted]] = [("plan", n.field, n) for n in self.notes]
         for part in parts:
-            for field, note in [("", part), *((note.field, note) for note in part.notes)]:
-                said = {key: getattr(note, key) or "" for key in ("source", "owner", "rationale")}
-                if any(said.values()):
-                    found.append({"name": part.name, "field": field, **said})
+            said += [(part.name, "", part), *((part.name, n.field, n) for n in part.notes)]
+        found = []
+        for name, field, note in said:
+            entry = {key: getattr(note, key) or "" for key in ("source", "owner", "rationale")}
+            if any(entry.values()):
+                found.append({"name": name, "field": field, **entry})
         return found
 
     def __repr__(self) -> str:
         last = self.years[-1]
         return (
             f"<Plan {self.council} {self.first_year} to {last}: {len(self.drivers)} drivers, "
-            f"{len(self.lines)} lines, {len(self.savings)} savings, {len(self.funding)} "
-            "funding sources, "
-            f"{len(self.reserves.funds)} funds>"
+            f"{len(self.lines)} lines, {len(self.savings)} savings, "
+            f"{len(self.funding)} funding sources, {len(self.reserves.funds)} funds>"
         )
 
     __str__ = __repr__

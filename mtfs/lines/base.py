@@ -109,13 +109,15 @@ class Amounts(Declared):
             return [f"'until' is {self.until}; the plan's years are {years[0]} to {years[-1]}"]
         return []
 
-    def amounts(self, paths: Paths) -> Array:
-        """Give the sum standing in each year, GBP."""
+    def amounts(self, paths: Paths, base: float = 0.0) -> Array:
+        """Give the sum standing in each year, GBP, changes starting from ``base``."""
         stated = (
             paths.value(self.levels)
             if self.levels is not None
             else paths.derived(self, 0.0, lambda: self._standing(paths.calendar.years))
         )
+        if base:
+            stated = stated + base
         if self.index is not None:
             stated = stated * paths.index(self.index)
         return stated if self.multiplier is None else stated * paths.value(self.multiplier)

@@ -19,6 +19,7 @@ from mtfs.assumptions import (
     PoundsAssumption,
     Share,
     ShareAssumption,
+    stated_numbers,
 )
 from mtfs.lines.base import Line
 from mtfs.paths import Paths
@@ -96,7 +97,19 @@ class CareLine(Line):
     @property
     def few(self) -> bool:
         """Whether people are drawn one by one."""
-        return self.dispersion is not None and (self.people or FEW) < FEW
+        known = stated_numbers(self.people_by_year if self.people is None else self.people)
+        return self.dispersion is not None and min(known, default=FEW) < FEW
+
+    def faults(self, calendar: Calendar) -> list[str]:
+        """Name years with fewer people than none, where no driver moves them."""
+        moves = (self.people_growth, self.people_added, self.people_by_year)
+        if any(isinstance(each, str) for each in moves):
+            return []
+        try:
+            people = self._people(Paths(calendar, {}, {}, {}))
+        except ValueError:  # the years do not match, which is said elsewhere
+            return []
+        return [f"people fall below 0, to {people.min():g}"] if people.min() < 0 else []
 
     def shocks(self) -> tuple[ShockSpec, ...]:
         """List the streams of individual costs: one of the mean, or one a person and the rest."""

@@ -263,7 +263,7 @@ class OtherFunding(Amounts, Source):
 
     kind: Literal["other"] = "other"
     base: Number = 0.0
-    """GBP in the base year, from which changes start"""
+    """GBP in the base year, from which changes start; index and multiplier apply to both"""
 
     @model_validator(mode="after")
     def _base_goes_with_changes(self) -> Self:
@@ -278,5 +278,4 @@ class OtherFunding(Amounts, Source):
 
     def incomes(self, paths: Paths) -> tuple[Array, ...]:
         """Give the income, GBP."""
-        amounts = self.amounts(paths)
-        return (amounts + self.base if self.base else amounts,)
+        return (self.amounts(paths, self.base),)

@@ -1,0 +1,1 @@
+"""The plans that ship: five published strategies; each figure has a source or is called assumed."""
