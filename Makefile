@@ -48,7 +48,8 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs docs/_build/html
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m pytest benchmarks --benchmark-only
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks/speed.py
 
 # Run it on Python 3.11, the oldest supported, so that the versions suit every later Python too.
 lock:

@@ -14,7 +14,13 @@ copyright = "2026, the mtfs authors"  # noqa: A001 -- the name Sphinx reads
 version = release = mtfs.__version__
 language = "en_GB"
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "myst_nb"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # formulas without a network
+    "numpydoc",
+    "myst_nb",
+]
 exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]

@@ -25,10 +25,10 @@ from mtfs.lines import (
     Saving,
     Source,
 )
-from mtfs.lines.savings import Delivery
+from mtfs.lines.savings import COMMON, Delivery
 from mtfs.paths import Calendar, in_order
 from mtfs.problems import kind_names, number_as_text
-from mtfs.reserves import Memorandum, OneOff, Reserves
+from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
 from mtfs.vocabulary import Array, MtfsError, Path, PlanError, Problem, listing, suggest
 
 _BOUNDED = {"triangular", "pert", "beta", "discrete", "empirical"}
@@ -160,10 +160,28 @@ def _duplicates(draft: Draft) -> Iterator[Problem]:
                     (*path, "name"),
                     f"the name '{name}' is used {times} times in {group}; names are unique",
                 )
-    shocks = Counter(d.shock_name for _, d in draft.each(Driver) if d.uncertain)
-    for path, driver in draft.each(Driver):
-        if driver.uncertain and shocks[driver.shock_name] > 1 and driver.shock is not None:
-            yield Problem((*path, "shock"), f"two drivers draw from the stream '{driver.shock}'")
+    for path, grant in draft.each(Grant):
+        netted = grant.side == "requirement" and grant.ring_fenced_to is None
+        if netted and grant.name in draft.names.get("lines", ()):
+            yield Problem(
+                (*path, "name"), f"a line is called '{grant.name}' too; both are rows of the requirement"
+            )
+    yield from _shared_streams(draft)
+
+
+def _shared_streams(draft: Draft) -> Iterator[Problem]:
+    """Find parts that would draw the same numbers without saying that they go together."""
+    drawers = {("council", COMMON): "savings_correlation"}
+    for path, part in draft.parts.items():
+        source = part.closure if isinstance(part, Reserves) else part
+        for spec in getattr(source, "shocks", tuple)():
+            drawer = f"{path[0]} '{getattr(part, 'name', CLOSURE)}'"
+            other = drawers.setdefault((spec.scope, spec.name), drawer)
+            if other != drawer:
+                yield Problem(
+                    path,
+                    f"draws from the stream '{spec.name}', as {other} does: use another name or 'shock'",
+                )
 
 
 def assumption_fields(part: Declared, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -272,6 +290,14 @@ def _references(draft: Draft) -> Iterator[Problem]:
             for name in (value,) if isinstance(value, str) else value or ():
                 if name not in names:
                     yield _unknown((*path, field_name), group.removesuffix("s"), name, names)
+    tied = {fund.name: fund.tied_to for fund in (draft.reserves.funds if draft.reserves else ())}
+    for path, source in draft.each(OneOff):
+        if source.fund is not None and tied.get(source.fund) is not None:
+            yield Problem(
+                (*path, "fund"),
+                f"'{source.fund}' is tied to '{tied[source.fund]}' and cannot support the budget; "
+                "use its 'planned_use'",
+            )
     yield from _covered_twice(draft)
     if draft.reserves is not None:
         yield from _fund_names(draft.reserves, draft.names)

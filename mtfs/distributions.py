@@ -340,13 +340,16 @@ def table_of(shape: Tabled) -> Array:
 
 def read_table(table: Array, z: Array) -> Array:
     """Read a table of cubics at scores ``z`` of any shape, all within the score limit."""
-    position = (z + SCORE_LIMIT) * (_CELLS / (2 * SCORE_LIMIT))
+    position = z + SCORE_LIMIT
+    position *= _CELLS / (2 * SCORE_LIMIT)
     cell = position.astype(np.intp)
     position -= cell
-    out = np.take(table[3], cell)
+    out: Array = table[3].take(cell)
+    step = np.empty_like(out)
     for order in (2, 1, 0):
         out *= position
-        out += np.take(table[order], cell)
+        # the first take has checked the cells; to check again numpy would copy the output
+        out += table[order].take(cell, out=step, mode="clip")
     return out
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from mtfs.assumptions import fixed_values
 from mtfs.dependence import Group, dependence
-from mtfs.distributions import Lognormal, Normal, quantile_score
+from mtfs.distributions import Distribution, Lognormal, Normal, quantile_score
 from mtfs.drivers import CommonFactor, Driver, Pair, event_effect
 from mtfs.sampling import ShockSpec, apply_factors
 from mtfs.vocabulary import Array, MtfsError, weeks_in_year, year_labels, year_start
@@ -102,7 +104,7 @@ class Paths:
         return self._balances[fund]
 
     def derived(self, key: object, source: Assumption, make: Callable[[], Array]) -> Array:
-        """Give what ``make`` makes of ``source``, once a block, or once in all where it is fixed."""
+        """Give what ``make`` makes of ``source``, once a block, or once in all where fixed."""
         held = self._memo if isinstance(source, str) else self._fixed
         found = held.get(key)
         if found is None:
@@ -122,25 +124,32 @@ class Paths:
 
 
 @dataclass(frozen=True)
+class _Stream:
+    """One driver's scores and where they go."""
+
+    spec: ShockSpec
+    slot: int
+
+
+@dataclass(frozen=True)
 class DriverStage:
     """All drivers of a plan, ready to turn a block of scores into paths.
 
-    ``specs`` are the streams in the order in which the stage wants their scores: one row a year,
-    shape (shock, year, draw).
+    Paths are made in place, in an array of shape (driver, year, draw) in declared order. Spreads
+    of normal drivers, and of the logarithms of lognormal ones, are folded into the weights of
+    scores that persistence and correlation give them: one pass over the array instead of three.
     """
 
-    specs: tuple[ShockSpec, ...]
+    streams: tuple[_Stream, ...]
     event_specs: tuple[ShockSpec, ...]
     planned: dict[str, Array]
     _slots: dict[str, int]
+    _uncertain: tuple[str, ...]
     _groups: tuple[tuple[tuple[int, ...], Array], ...]
-    _old: Array
-    _new: Array
-    _normal: tuple[slice, Array, Array]
-    _lognormal: tuple[slice, Array, Array, Array]
-    _special: tuple[tuple[int, tuple[Callable[[Array], Array], ...]], ...]
+    _persistence: tuple[tuple[slice, Array, Array], ...]
+    _shapes: tuple[tuple[slice, Callable[[Array], None]], ...]
     _events: tuple[tuple[str, str, float, Array], ...]
-    _mixes: tuple[tuple[str, tuple[tuple[str, float, int, Array], ...], Array], ...]
+    _mixes: tuple[tuple[str, tuple[tuple[str, float, int, Array], ...], Array | None], ...]
     _fixed_rows: dict[str, Array]
 
     @classmethod
@@ -152,128 +161,186 @@ class DriverStage:
     ) -> DriverStage:
         """Prepare the drivers of a checked plan."""
         horizon = len(years)
+        slots = {driver.name: slot for slot, driver in enumerate(drivers)}
         shaped = {d.name: d.distributions(years) for d in drivers if d.uncertain}
-        families: dict[str, list[Driver]] = {"normal": [], "lognormal": [], "special": []}
+        folded = {name: _spread(each) for name, each in shaped.items()}
+        old, fresh = np.zeros((2, len(drivers), horizon, 1))
         for driver in drivers:
             if driver.uncertain:
-                families[_family(shaped[driver.name])].append(driver)
-        order = [driver for family in families.values() for driver in family]
-        slots = {driver.name: place for place, driver in enumerate(order)}
-        n_normal, n_log = len(families["normal"]), len(families["lognormal"])
-        smooth = [driver.smoothing(horizon) for driver in order]
-        logs = [[_as_lognormal(d) for d in shaped[driver.name]] for driver in families["lognormal"]]
-        groups: Sequence[Group] = dependence(drivers, correlations, years)
+                slot, spread = slots[driver.name], folded[driver.name]
+                old[slot, :, 0], fresh[slot, :, 0] = driver.smoothing(horizon)
+                old[slot, 1:, 0] *= spread[1:] / spread[:-1]
+                fresh[slot, :, 0] *= spread
+        groups = []
+        for group in dependence(drivers, correlations, years):
+            where = tuple(slots[name] for name in group.names)
+            groups.append((where, _unit_factors(group, fresh[list(where)])))
+            for place, slot in enumerate(where):
+                fresh[slot, :, 0] *= group.factors[:, place, place]
+        runs = _runs([driver.name in shaped for driver in drivers])
+        families = [_family(shaped[d.name]) if d.name in shaped else "" for d in drivers]
         return cls(
-            specs=tuple(ShockSpec(driver.shock_name, driver.scope) for driver in order),
+            streams=tuple(
+                _Stream(ShockSpec(d.shock_name, d.scope), slots[d.name])
+                for d in drivers
+                if d.uncertain
+            ),
             event_specs=tuple(s for d in drivers for s in d.shocks() if s.once),
             planned=_planned(drivers, years),
             _slots=slots,
-            _groups=tuple((tuple(slots[n] for n in g.names), g.factors) for g in groups),
-            _old=np.array([old for old, _ in smooth]).reshape(len(order), horizon, 1),
-            _new=np.array([new for _, new in smooth]).reshape(len(order), horizon, 1),
-            _normal=(
-                slice(0, n_normal),
-                _column([[d.mean for d in shaped[x.name]] for x in families["normal"]], horizon),
-                _column([[d.sd for d in shaped[x.name]] for x in families["normal"]], horizon),
-            ),
-            _lognormal=(
-                slice(n_normal, n_normal + n_log),
-                _column([[d.scale for d in each] for each in logs], horizon),
-                _column([[d.sigma for d in each] for each in logs], horizon),
-                _column([[d.shift for d in each] for each in logs], horizon),
-            ),
-            _special=tuple(
-                (slots[driver.name], tuple(each.value for each in shaped[driver.name]))
-                if len(set(shaped[driver.name])) > 1
-                else (slots[driver.name], (shaped[driver.name][0].value,))
-                for driver in families["special"]
+            _uncertain=tuple(shaped),
+            _groups=tuple(groups),
+            _persistence=tuple((run, fresh[run], old[run]) for drawn, run in runs if drawn),
+            _shapes=tuple(
+                (
+                    run,
+                    _shape(
+                        family, [shaped[drivers[slot].name] for slot in range(run.start, run.stop)]
+                    ),
+                )
+                for family, run in _runs(families)
+                if family
             ),
             _events=tuple(
                 (d.name, f"{d.shock_name}.{e.name}", e.probability, event_effect(e, years)[:, None])
                 for d in drivers
                 for e in d.events
             ),
-            _mixes=tuple(_mix(d, drivers, years) for d in in_order(drivers) if d.mix),
+            _mixes=tuple(
+                (d.name, _mix(d, drivers), None if d.uncertain else _centres(d, years))
+                for d in in_order(drivers)
+                if d.mix
+            ),
             _fixed_rows={
                 d.name: _centres(d, years) for d in drivers if not d.uncertain and not d.mix
             },
         )
 
-    def rows(self, scores: Array, events: Mapping[str, Array]) -> dict[str, Array]:
+    def rows(self, paths: Array, events: Mapping[str, Array]) -> dict[str, Array]:
         """Turn one block of independent scores into paths, in place.
 
         Parameters
         ----------
-        scores
-            Shape (shock, year, draw) in the order of ``specs``; overwritten.
+        paths
+            Shape (driver, year, draw) in declared order: the scores of ``streams``; overwritten.
         events
             The scores of uncertain events by name, shape (draw,).
 
         Returns
         -------
         dict
-            Each driver's path, shape (year, draw), or (year, 1) where it is certain.
+            Each driver's path: its part of ``paths``, or shape (year, 1) where it is certain.
         """
+        for run, fresh, _ in self._persistence:
+            paths[run] *= fresh
         for slots, factors in self._groups:
-            apply_factors(scores, slots, factors)
-        self._persist(scores)
-        where, centre, spread = self._normal
-        part = scores[where]
-        part *= spread
-        part += centre
-        where, scale, sigma, shift = self._lognormal
-        part = scores[where]
-        part *= sigma
-        np.exp(part, out=part)
-        part *= scale
-        part += shift
-        for slot, values in self._special:
-            if len(values) == 1:
-                scores[slot] = values[0](scores[slot])
-                continue
-            for year, value in enumerate(values):
-                scores[slot, year] = value(scores[slot, year])
-        rows = {name: scores[slot] for name, slot in self._slots.items()} | self._fixed_rows
-        comes: dict[str, Array] = {}
-        for name, shock, probability, effect in self._events:
-            came = 1.0 if probability == 1 else events[shock] < quantile_score(probability)
-            if probability > 0:
-                comes[name] = comes.get(name, 0.0) + effect * came
-        for name, added in comes.items():
-            if name in rows:
-                rows[name] = rows[name] + added
+            apply_factors(paths, slots, factors)
+        for run, _, old in self._persistence:
+            if old.any():
+                _persist(paths[run], old)
+        for run, shape in self._shapes:
+            shape(paths[run])
+        room = {name: paths[slot] for name, slot in self._slots.items()}
+        rows = {name: room[name] for name in self._uncertain} | self._fixed_rows
+        comes = self._comes(events)
+        for name in comes.keys() - {name for name, _, _ in self._mixes}:
+            rows[name] = np.add(rows[name], comes[name], out=room[name])
         for name, parts, constant in self._mixes:
-            own = rows[name] if name in rows else constant + comes.get(name, 0.0)
-            rows[name] = _mixed(rows, parts, own)
+            rows[name] = _mixed(rows, parts, constant, room[name])
+            if name in comes:
+                rows[name] += comes[name]
         return rows
 
-    def _persist(self, scores: Array) -> None:
-        if not self._old.any():
-            return
-        step = np.empty((scores.shape[0], scores.shape[2]))
-        for year in range(1, scores.shape[1]):
-            now = scores[:, year]
-            now *= self._new[:, year]
-            np.multiply(scores[:, year - 1], self._old[:, year], out=step)
-            now += step
+    def _comes(self, events: Mapping[str, Array]) -> dict[str, Array]:
+        """Give what events add, by driver."""
+        comes: dict[str, Array] = {}
+        for name, shock, probability, effect in self._events:
+            if probability > 0:
+                came = 1.0 if probability == 1 else events[shock] < quantile_score(probability)
+                comes[name] = comes.get(name, 0.0) + effect * came
+        return comes
 
 
-def _family(years: Sequence[object]) -> str:
-    kinds = {type(each) for each in years}
-    if kinds == {Normal}:
+def _persist(scores: Array, old: Array) -> None:
+    """Let a share of last year's shock last, in place; shape (shock, year, draw)."""
+    step = np.empty((scores.shape[0], scores.shape[2]))
+    for year in range(1, scores.shape[1]):
+        np.multiply(scores[:, year - 1], old[:, year], out=step)
+        scores[:, year] += step
+
+
+def _runs(kinds: Sequence[Any]) -> list[tuple[Any, slice]]:
+    """Find runs of equal neighbours."""
+    found, start = [], 0
+    for kind, run in itertools.groupby(kinds):
+        stop = start + len(list(run))
+        found.append((kind, slice(start, stop)))
+        start = stop
+    return found
+
+
+def _family(years: Sequence[Distribution]) -> str:
+    """Say how scores become values: by arithmetic for runs of drivers, or one by one."""
+    if all(isinstance(each, Normal) and each.sd for each in years):
         return "normal"
-    return "lognormal" if kinds == {Lognormal} else "special"
+    lognormal = all(isinstance(each, Lognormal) and each.sigma for each in years)
+    return "lognormal" if lognormal else "special"
 
 
-def _as_lognormal(distribution: object) -> Lognormal:
-    if not isinstance(distribution, Lognormal):
-        msg = f"{distribution!r} is not lognormal"
-        raise TypeError(msg)
-    return distribution
+def _spread(years: Sequence[Distribution]) -> Array:
+    """Give what scores may be multiplied by before they persist, one number a year."""
+    spreads = [
+        getattr(each, {"normal": "sd", "lognormal": "sigma"}.get(_family(years), ""), 1.0)
+        for each in years
+    ]
+    return np.array(spreads)
 
 
-def _column(values: Sequence[Sequence[float]], horizon: int) -> Array:
-    return np.array(values, dtype=np.float64).reshape(len(values), horizon, 1)
+def _shape(family: str, drivers: Sequence[Sequence[Distribution]]) -> Callable[[Array], None]:
+    """Give what turns the scores of a run of drivers into values, in place."""
+
+    def column(name: str) -> Array:
+        return np.array([[getattr(each, name) for each in years] for years in drivers])[..., None]
+
+    if family == "normal":
+        return partial(_normal, centre=column("mean"))
+    if family == "lognormal":
+        return partial(_lognormal, scale=column("scale"), shift=column("shift"))
+    return partial(_special, drivers=drivers)
+
+
+def _normal(part: Array, *, centre: Array) -> None:
+    part += centre
+
+
+def _lognormal(part: Array, *, scale: Array, shift: Array) -> None:
+    np.exp(part, out=part)
+    part *= scale
+    if shift.any():
+        part += shift
+
+
+def _special(part: Array, *, drivers: Sequence[Sequence[Distribution]]) -> None:
+    for scores, years in zip(part, drivers, strict=True):
+        if len(set(years)) == 1:
+            scores[...] = years[0].value(scores)
+            continue
+        for score, each in zip(scores, years, strict=True):
+            score[...] = each.value(score)
+
+
+def _unit_factors(group: Group, fresh: Array) -> Array:
+    """Restate triangular factors for scores that already bear their weights and the diagonal.
+
+    Where a weight is 0 a shock of an earlier year lasts for ever, and so do those it is correlated
+    with: there is nothing to add.
+    """
+    weight = fresh[:, :, 0].T  # (year, shock)
+    diagonal = weight * np.diagonal(group.factors, axis1=1, axis2=2)
+    wanted = group.factors * weight[:, :, None]
+    return np.divide(
+        wanted, diagonal[:, None, :], out=np.zeros_like(wanted), where=diagonal[:, None, :] != 0
+    )
 
 
 def _centres(driver: Driver, years: tuple[str, ...]) -> Array:
@@ -307,14 +374,12 @@ def in_order(drivers: Sequence[Driver]) -> list[Driver]:
     return list(done.values())
 
 
-def _mix(
-    driver: Driver, drivers: Sequence[Driver], years: tuple[str, ...]
-) -> tuple[str, tuple[tuple[str, float, int, Array], ...], Array]:
+def _mix(driver: Driver, drivers: Sequence[Driver]) -> tuple[tuple[str, float, int, Array], ...]:
     by_name = {each.name: each for each in drivers}
-    parts = tuple(
-        (part.driver, part.weight, part.lag, _history(by_name[part.driver], part.lag)) for part in driver.mix
+    return tuple(
+        (part.driver, part.weight, part.lag, _history(by_name[part.driver], part.lag))
+        for part in driver.mix
     )
-    return driver.name, parts, _centres(driver, years)
 
 
 def _history(driver: Driver, lag: int) -> Array:
@@ -329,17 +394,19 @@ def _history(driver: Driver, lag: int) -> Array:
 
 
 def _mixed(
-    rows: Mapping[str, Array], parts: Sequence[tuple[str, float, int, Array]], own: Array
+    rows: Mapping[str, Array],
+    parts: Sequence[tuple[str, float, int, Array]],
+    constant: Array | None,
+    out: Array,
 ) -> Array:
-    total = own
+    """Add the parts of a mix to its constant or, where that is None, to what ``out`` holds."""
+    if constant is not None:
+        out[...] = constant
     for name, weight, lag, history in parts:
-        source = rows[name]
-        if lag:
-            shape = (lag, source.shape[1])
-            head = np.broadcast_to(history, shape)
-            source = np.concatenate([head, source])[: source.shape[0]]
-        total = total + weight * source
-    return total
+        source, horizon = rows[name], len(out)
+        out[:lag] += weight * history[:horizon]
+        out[lag:] += weight * source[: max(horizon - lag, 0)]
+    return out
 
 
 def _planned(drivers: Sequence[Driver], years: tuple[str, ...]) -> dict[str, Array]:
@@ -348,6 +415,6 @@ def _planned(drivers: Sequence[Driver], years: tuple[str, ...]) -> dict[str, Arr
     for driver in in_order(drivers):
         own = driver.planned_values(years)[:, None]
         if driver.mix and driver.planned is None:
-            own = _mixed(found, _mix(driver, drivers, years)[1], own)
+            own = _mixed(found, _mix(driver, drivers), None, own)
         found[driver.name] = own
     return found

@@ -176,9 +176,10 @@ class Plan(Declared):
 
         Examples
         --------
-        >>> plan = Plan(council="A", first_year="2026/27", base_gap=1.0)
-        >>> plan.with_changes({"base_gap": 2.0}).base_gap
-        2.0
+        >>> levy = {"kind": "levy", "name": "flood levy", "base": 1e6}
+        >>> plan = Plan(council="A", first_year="2026/27", lines=[levy])
+        >>> plan.with_changes({"lines.flood levy.base": 2e6}).lines[0].base
+        2000000.0
         """
         data = self.model_dump(exclude_none=True)
         for path, value in changes.items():

@@ -99,15 +99,15 @@ def _walk(loc: Path, model: type[BaseModel]) -> tuple[Path, type[BaseModel] | No
         if isinstance(step, int):
             path.append(step)
             continue
+        tagged = next((m for m in options if step in kind_names(m)), None)
+        if tagged is not None and len(options) > 1:  # a pay line also holds a field called pay
+            kind = holder = tagged
+            continue
         owner = next((m for m in options if step in m.model_fields), None)
         if owner is not None:
             path.append(step)
             kind = owner.model_fields[step].annotation
             holder = owner
-            continue
-        tagged = next((m for m in options if step in kind_names(m)), None)
-        if tagged is not None:
-            kind = holder = tagged
             continue
         if step.startswith("form:"):  # which form of a union it was taken for
             continue

@@ -1,7 +1,7 @@
 """Reserves: one-off sources, the closure of planned gaps, and the funds that meet what is left.
 
-A do-nothing gap does not fall on reserves as it stands, since a council must balance every year. The
-closure policy says what is done about it; only the ``shortfall`` that remains reaches the funds.
+A do-nothing gap does not fall on reserves as it stands, since a council must balance every year.
+The closure policy says what is done about it; only the ``shortfall`` that is left reaches funds.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class Fund(Noted):
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
         if self.minimum is not None and self.minimum_share is not None:
-            msg = "give the minimum either in GBP ('minimum') or as 'minimum_share' of the requirement"
+            msg = "give the minimum in GBP ('minimum') or as 'minimum_share' of the requirement"
             raise ValueError(msg)
         if self.tied_to is None and self.planned_use != 0:
-            msg = "'planned_use' goes with 'tied_to'; to support the budget name the fund in 'one_offs'"
+            msg = "'planned_use' goes with 'tied_to'; to support the budget use 'one_offs'"
             raise ValueError(msg)
         return self
 
@@ -195,14 +195,17 @@ class Memorandum(Noted):
 
 @dataclass(frozen=True)
 class ReserveOutcome:
-    """What a block of draws does to reserves; arrays are (year, draw), stacked by fund or source."""
+    """Where to write what a block of draws does to reserves, shape (fund or source, year, draw)."""
 
     gap_after_one_offs: Array
-    one_off: Array
     shortfall: Array
     unfunded: Array
-    closing: Array
+    closing: Array | None
+    """closing balances of funds, where there are any"""
+    one_off: Array | None
+    """one-off sources used, where they are wanted"""
     interest: Array | None
+    """interest lost, where it is wanted"""
 
 
 @dataclass(frozen=True)
@@ -217,14 +220,16 @@ class ReserveStage:
     """GBP of closure planned in each year, as a level, shape (year, 1)"""
     planned_opening: dict[str, Array]
 
-    def run(
+    def run(  # noqa: C901 - one year: pay in, draw one-offs, close, meet what is left
         self,
         gap: Array,
         paths: Paths,
+        *,
         paid_in: Mapping[str, Array],
         tied: Mapping[str, Array],
         falls: Array,
-    ) -> ReserveOutcome:
+        out: ReserveOutcome,
+    ) -> None:
         """Run one block.
 
         Parameters
@@ -239,68 +244,70 @@ class ReserveStage:
             Closing balances of the funds that one line alone uses, GBP.
         falls
             What memorandum balances drop on reserves, shape (year, draw) or (year, 1).
+        out
+            Where to write.
         """
         funds = self.reserves.funds
         place = {fund.name: n for n, fund in enumerate(funds)}
         horizon, n = gap.shape
         closure = self._closure(paths)
         responds = self.reserves.closure.policy == "respond"
-        closing = np.empty((len(funds), horizon, n))
-        one_off = np.empty((len(self.one_offs), horizon, n))
-        after, shortfall, unfunded = np.empty_like(gap), np.empty_like(gap), np.empty_like(gap)
-        interest = np.zeros_like(gap) if any(line.funds for line in self.balances) else None
-        held = [np.full(n, fund.opening) for fund in funds]
+        closing = np.empty((0, horizon, n)) if out.closing is None else out.closing
+        invested = any(line.funds for line in self.balances)
+        lost = out.interest if invested and out.interest is not None else np.empty((horizon, n))
+        before: Sequence[Array] | Array = [np.full(n, fund.opening) for fund in funds]
         contributions = [paths.value(fund.contributions) for fund in funds]
         taking = [paths.value(source.amounts) for source in self.one_offs]
         response: Array | float = 0.0
         for year in range(horizon):
-            if interest is not None and year:
-                self._interest_lost(paths, held, place, year, interest[year])
+            if invested:
+                lost[year] = 0.0
+                if year:
+                    self._interest_lost(paths, before, place, year, lost[year])
+            held = closing[:, year]
             for number, fund in enumerate(funds):
-                held[number] = held[number] + contributions[number][year]
                 if fund.name in tied:
-                    held[number] = np.broadcast_to(tied[fund.name][year], n)
-                elif fund.name in paid_in:
-                    held[number] = held[number] + paid_in[fund.name][year]
-            left = gap[year]
+                    held[number] = tied[fund.name][year]
+                    continue
+                np.add(before[number], contributions[number][year], out=held[number])
+                if fund.name in paid_in:
+                    held[number] += paid_in[fund.name][year]
+            left = out.gap_after_one_offs[year]
+            left[...] = gap[year]
             for number, source in enumerate(self.one_offs):
                 taken = taking[number][year]
                 if source.fund is not None:
                     taken = np.minimum(held[place[source.fund]], taken)
-                    held[place[source.fund]] = held[place[source.fund]] - taken
-                one_off[number, year] = taken
-                left = left - taken
-            after[year] = left
-            np.subtract(left, closure[year] + response, out=shortfall[year])
-            call = shortfall[year] + falls[year]
-            if interest is not None:
-                call = call + interest[year]
-            unfunded[year] = self._absorb(call, held, place)
-            for number, balance in enumerate(held):
-                closing[number, year] = balance
+                    held[place[source.fund]] -= taken
+                if out.one_off is not None:
+                    out.one_off[number, year] = taken
+                left -= taken
+            shortfall = np.subtract(left, closure[year] + response, out=out.shortfall[year])
+            call = shortfall + falls[year]
+            if invested:
+                call += lost[year]
+            self._absorb(call, held, place, out.unfunded[year])
             if responds:
-                share = self._delivered(paths)
-                response = response + share * np.maximum(shortfall[year], 0.0)
-        return ReserveOutcome(after, one_off, shortfall, unfunded, closing, interest)
+                response = response + self._delivered(paths) * np.maximum(shortfall, 0.0)
+            before = held
 
-    def _absorb(self, call: Array, held: list[Array], place: dict[str, int]) -> Array:
-        """Meet a call fund by fund, in order; put a surplus into its fund; give what nothing met."""
-        left = np.maximum(call, 0.0)
+    def _absorb(self, call: Array, held: Array, place: dict[str, int], left: Array) -> None:
+        """Meet a call fund by fund, in order, and put a surplus into its fund; leave the rest."""
+        np.maximum(call, 0.0, out=left)
         if self.reserves.surplus_to is not None:
-            number = place[self.reserves.surplus_to]
-            held[number] = held[number] + (left - call)
+            held[place[self.reserves.surplus_to]] += left - call
         for number, fund in enumerate(self.reserves.funds):
             if fund.absorbs:
                 taken = np.minimum(held[number], left)
-                held[number] = held[number] - taken
-                left = left - taken
-        return left
+                held[number] -= taken
+                left -= taken
 
     def _delivered(self, paths: Paths) -> Array:
         if paths.planned:
             return np.ones(1)
         return paths.block_derived(
-            CLOSURE, lambda: delivered_share(self.reserves.closure.delivery, CLOSURE, paths, self.common)
+            CLOSURE,
+            lambda: delivered_share(self.reserves.closure.delivery, CLOSURE, paths, self.common),
         )
 
     def _closure(self, paths: Paths) -> Array:
@@ -310,10 +317,16 @@ class ReserveStage:
             return self.planned_closure
         rising = np.cumsum(np.maximum(steps, 0.0), axis=0)
         easing = np.cumsum(np.minimum(steps, 0.0), axis=0)
-        return arriving(rising, self._delivered(paths), self.reserves.closure.slipped) + easing
+        closed = arriving(rising, self._delivered(paths), self.reserves.closure.slipped)
+        return closed + easing if easing.any() else closed
 
     def _interest_lost(
-        self, paths: Paths, held: Sequence[Array], place: dict[str, int], year: int, out: Array
+        self,
+        paths: Paths,
+        held: Sequence[Array] | Array,
+        place: dict[str, int],
+        year: int,
+        out: Array,
     ) -> None:
         for line in self.balances:
             for fund in line.funds:
@@ -329,7 +342,7 @@ def planned_openings(
     Returns
     -------
     dict
-        Shape (year, 1), GBP: opening, plus contributions, less planned uses as far as the fund goes.
+        Shape (year, 1), GBP: opening, plus contributions, less planned uses as far as it goes.
     """
     found = {}
     for fund in reserves.funds:

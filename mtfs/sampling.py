@@ -25,7 +25,7 @@ SEED_BITS = 53  # a float and JSON hold it exactly
 
 @dataclass(frozen=True)
 class ShockSpec:
-    """One stream of scores: its name, its scope, and whether it gives one row a year or one in all."""
+    """One stream of scores: its name, scope, and whether it gives one row in all or one a year."""
 
     name: str
     scope: str
@@ -47,7 +47,9 @@ class Scores(Protocol):
 
 def fresh_seed() -> int:
     """Draw a seed of 53 bits from the operating system."""
-    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(64 - SEED_BITS))
+    return int(
+        np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(64 - SEED_BITS)
+    )
 
 
 class RandomScores:
@@ -71,7 +73,8 @@ class RandomScores:
         keys = self._keys.get(spec)
         if keys is None:  # two threads may both come here; they find the same keys
             keys = self._keys[spec] = block_keys(self.seed, spec, -(-self.n_draws // BLOCK))
-        np.random.Generator(np.random.SFC64(_Key(keys[block]))).standard_normal(out=out)
+        bits = np.random.SFC64(_Key(keys[block]))  # type: ignore[arg-type] # the stubs lack ISeedSequence
+        np.random.Generator(bits).standard_normal(out=out)
 
 
 def block_keys(seed: int, spec: ShockSpec, n_blocks: int) -> NDArray[np.uint64]:
@@ -82,11 +85,12 @@ def block_keys(seed: int, spec: ShockSpec, n_blocks: int) -> NDArray[np.uint64]:
     """
     digest = hashlib.blake2b(f"{spec.scope}\0{spec.name}".encode(), digest_size=8).digest()
     sequence = np.random.SeedSequence(seed, spawn_key=(int.from_bytes(digest, "big"),))
-    return sequence.generate_state(3 * n_blocks, np.uint64).reshape(n_blocks, 3)
+    words = np.asarray(sequence.generate_state(3 * n_blocks, np.uint64), np.uint64)
+    return words.reshape(n_blocks, 3)
 
 
 class _Key(ISeedSequence):
-    """Words that are already keyed, handed to a generator as they are: one call a stream and block."""
+    """Words that are already keyed, handed to a generator as they are."""
 
     def __init__(self, words: NDArray[np.uint64]) -> None:
         self._words = words
@@ -111,13 +115,18 @@ class GivenScores:
         When names are missing or unknown, shapes disagree, or a score is not within the limit.
     """
 
-    def __init__(self, scores: Mapping[str, Array], shocks: Sequence[ShockSpec], horizon: int) -> None:
+    def __init__(
+        self, scores: Mapping[str, Array], shocks: Sequence[ShockSpec], horizon: int
+    ) -> None:
         wanted = {spec.name: spec for spec in shocks}
         if missing := wanted.keys() - scores.keys():
             msg = f"scores are missing for {listing(missing)}; the plan needs {listing(wanted)}"
             raise MtfsError(msg)
         if unknown := scores.keys() - wanted.keys():
-            msg = f"scores name shocks the plan does not hold: {listing(unknown)}; it holds {listing(wanted)}"
+            msg = (
+                f"scores name shocks the plan does not hold: {listing(unknown)}; it holds "
+                f"{listing(wanted)}"
+            )
             raise MtfsError(msg)
         self._scores = {
             name: np.atleast_2d(np.asarray(scores[name], dtype=np.float64)) for name in wanted
@@ -159,7 +168,7 @@ class NotPositiveDefiniteError(MtfsError):
 
 
 def lower_factor(matrix: Array) -> Array:
-    """Factor a correlation matrix as L L' by rows, so that appending a row leaves the others' bits alone.
+    """Factor a correlation matrix as L L' by rows: appending one leaves the others' bits alone.
 
     Parameters
     ----------
@@ -203,9 +212,12 @@ def apply_factors(scores: Array, slots: Sequence[int], factors: Array) -> None:
         Shape (year, n, n), one lower triangular factor a year.
     """
     step = np.empty(scores.shape[1:])
-    for i in reversed(range(len(slots))):  # from the last row up, so that each reads what is not yet changed
-        row = scores[slots[i]]
-        row *= factors[:, i, i, None]
+    for i in reversed(
+        range(len(slots))
+    ):  # from the last row up: each reads what is not yet changed
+        row, own = scores[slots[i]], factors[:, i, i, None]
+        if (own != 1).any():
+            row *= own
         for j in range(i):
             weight = factors[:, i, j, None]
             if weight.any():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 import xarray as xr
+from xarray.indexes import PandasIndex
 
 from mtfs.vocabulary import Array, MtfsError, listing, year_start
 
@@ -61,7 +62,9 @@ VARIABLES: dict[str, Variable] = {
     "contingency_spent": Variable(
         "contingency", "contingency used on overspends it covers", NONE, planned=False
     ),
-    "reserve_interest": Variable(None, "interest lost because balances are below plan", planned=False),
+    "reserve_interest": Variable(
+        None, "interest lost because balances are below plan", planned=False
+    ),
 }
 MINIMUM = "reserve_minimum"
 
@@ -80,7 +83,9 @@ def allocate(
     many small ones costs more than the arithmetic.
     """
     shapes = {
-        name: (horizon, n_draws) if (item := VARIABLES[name].item) is None else (len(labels[item]), horizon, n_draws)
+        name: (horizon, n_draws)
+        if (item := VARIABLES[name].item) is None
+        else (len(labels[item]), horizon, n_draws)
         for name in kept(labels, keep)
     }
     room = np.empty(sum(math.prod(shape) for shape in shapes.values()))
@@ -138,32 +143,47 @@ def assemble(
         Dimensions ``(item, draw, year)``; DESIGN's table of variables.
     """
     price_base = str(attrs["price_base"])
-    data: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]] = {}
+    data: dict[str, xr.Variable] = {}
+    dims: tuple[str, ...]
     for name, array in arrays.items():
         variable = VARIABLES[name]
         dims = (variable.item, "draw", "year") if variable.item else ("draw", "year")
-        data[name] = (dims, array.swapaxes(-1, -2), _attrs(variable, variable.long_name, price_base))
+        said = _attrs(variable, variable.long_name, price_base)
+        data[name] = xr.Variable(dims, array.swapaxes(-1, -2), said)
     for name, array in planned.items():
         variable = VARIABLES[name]
         dims = (variable.item, "year") if variable.item else ("year",)
         said = _attrs(variable, f"planned {variable.long_name}", price_base)
-        data[planned_name(name)] = (dims, array[..., 0], said)
+        data[planned_name(name)] = xr.Variable(dims, array[..., 0], said)
     if labels["fund"]:
-        said = {"units": "GBP", "long_name": "minimum level of reserves", "sign": BALANCE, "price_base": price_base}
-        data[MINIMUM] = (("fund", "year"), minimum, said)
-    used = {dim for dims, _, _ in data.values() for dim in dims}
-    n_draws = arrays["gap"].shape[-1]
-    coords: dict[str, object] = {
-        "draw": pd.RangeIndex(n_draws, name="draw"),
-        "year": ("year", np.array(years), {"long_name": "financial year, 1 April to 31 March"}),
-        "year_start": ("year", np.array([f"{year_start(y)}-04-01" for y in years], "datetime64[ns]")),
-        "lead": ("year", np.arange(1, len(years) + 1)),
+        said = {
+            "units": "GBP",
+            "long_name": "minimum level of reserves",
+            "sign": BALANCE,
+            "price_base": price_base,
+        }
+        data[MINIMUM] = xr.Variable(("fund", "year"), minimum, said)
+    used = {str(dim) for variable in data.values() for dim in variable.dims}
+    names: dict[str, pd.Index] = {
+        "draw": pd.RangeIndex(arrays["gap"].shape[-1]),
+        "year": pd.Index(years),
     }
-    coords |= {dim: (dim, np.array(list(names), str)) for dim, names in labels.items() if dim in used}
-    coords |= {
-        name: (dim, np.array(list(values))) for name, (dim, values) in aside.items() if dim in used
-    }
-    return xr.Dataset(data, coords=coords, attrs=dict(attrs))
+    names |= {dim: pd.Index(list(items)) for dim, items in labels.items() if dim in used}
+    coords: dict[str, xr.Variable] = {}
+    indexes: dict[str, PandasIndex] = {}
+    for dim, index in names.items():
+        indexes[dim] = PandasIndex(
+            index, dim, coord_dtype=None if dim == "draw" else np.array(index, str).dtype
+        )
+        coords |= indexes[dim].create_variables()
+    coords["year"].attrs["long_name"] = "financial year, 1 April to 31 March"
+    starts = np.array([f"{year_start(y)}-04-01" for y in years], "datetime64[ns]")
+    coords["year_start"] = xr.Variable("year", starts)
+    coords["lead"] = xr.Variable("year", np.arange(1, len(years) + 1))
+    for name, (dim, values) in aside.items():
+        if dim in used:
+            coords[name] = xr.Variable(dim, np.array(list(values)))
+    return xr.Dataset(data, coords=xr.Coordinates(coords, indexes), attrs=dict(attrs))
 
 
 def _attrs(variable: Variable, long_name: str, price_base: str) -> dict[str, str]:

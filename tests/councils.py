@@ -7,7 +7,9 @@ YEARS = ("2026/27", "2027/28", "2028/29", "2029/30")
 
 def council(**parts):
     """Make a four-year plan of Anyshire from 2026/27."""
-    return Plan.model_validate({"council": "Anyshire", "first_year": YEARS[0], "horizon": 4} | parts)
+    return Plan.model_validate(
+        {"council": "Anyshire", "first_year": YEARS[0], "horizon": 4} | parts
+    )
 
 
 def run(plan, n_draws=2, seed=1, **options):
@@ -29,7 +31,10 @@ def line_cost(line, **parts):
 def income_of(source, **parts):
     """Give each row of income by year of one source without draws of its own."""
     ds = run(council(funding=[source], **parts), n_draws=1)
-    return {str(name): ds["income"].sel(source=name).isel(draw=0).values.tolist() for name in ds["source"].values}
+    return {
+        str(name): ds["income"].sel(source=name).isel(draw=0).values.tolist()
+        for name in ds["source"].values
+    }
 
 
 BUDGET = {"kind": "budget", "name": "roads", "base": 1000.0}

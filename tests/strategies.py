@@ -4,15 +4,24 @@
 holds on another footing than a draw: contingency, risks, slippage and ``planned`` values.
 """
 
+import re
+
 from hypothesis import strategies as st
+from line_strategies import by_year, line_lists, numbers, pounds, shares, signed, some
 
 from mtfs import Plan
 from mtfs.vocabulary import year_labels
 
 GBP_KEYS = frozenset(
-    "base base_gap pay flat_award threshold base_threshold weekly_cost weekly_income income changes levels"
-    " impact planned amount programme mrp interest cash band_d base_income rates baseline tariff top_up"
-    " section_31 declared opening contributions minimum planned_use amounts deficits".split()
+    re.findall(
+        r"\w+",
+        """
+        base base_gap pay flat_award threshold base_threshold weekly_cost weekly_income
+        income changes levels impact planned amount programme mrp interest cash band_d
+        base_income rates baseline tariff top_up section_31 declared opening
+        contributions minimum planned_use amounts deficits
+        """,
+    )
 )
 
 
@@ -32,25 +41,6 @@ def doubled(part):
     return part
 
 
-def numbers(low, high):
-    return st.floats(low, high, allow_subnormal=False).map(lambda x: round(x, 6))
-
-
-shares = numbers(0, 1)
-pounds = st.integers(0, 50_000_000).map(float)
-signed = st.integers(-5_000_000, 5_000_000).map(float)
-
-
-def by_year(number, horizon):
-    """One number, or a list of one a year."""
-    return st.one_of(number, st.lists(number, min_size=horizon, max_size=horizon))
-
-
-def some(**fields):
-    """A mapping in which every field may be left out."""
-    return st.fixed_dictionaries({}, optional=fields)
-
-
 # Drivers
 
 WALKS = st.one_of(st.sampled_from([0, 0.5, 1, "random_walk"]), numbers(0, 1))
@@ -62,7 +52,18 @@ def spreads(draw, horizon):
     """The fields of an uncertain growth driver, of any shape."""
     shape = draw(
         st.sampled_from(
-            "normal interval lognormal lognormal_interval student_t triangular pert beta empirical discrete".split()
+            [
+                "normal",
+                "interval",
+                "lognormal",
+                "lognormal_interval",
+                "student_t",
+                "triangular",
+                "pert",
+                "beta",
+                "empirical",
+                "discrete",
+            ]
         )
     )
     stated = st.sampled_from(["mean", "median", "mode"])
@@ -115,9 +116,11 @@ def driver_lists(draw, horizon, years, *, certain):
         plain = {"central": draw(by_year(numbers(-0.02, 0.08), horizon))}
         own = plain if certain or draw(st.integers(0, 3)) == 0 else draw(spreads(horizon))
         driver = {"name": f"growth {n}", "previous": [0.02, 0.03]} | own
-        driver |= draw(some(scope=st.sampled_from(["council", "national"]), source=st.just("a paper")))
+        driver |= draw(
+            some(scope=st.sampled_from(["council", "national"]), source=st.just("a paper"))
+        )
         if draw(st.integers(0, 3)) == 0:
-            chance = st.just(1.0) if certain else numbers(0.01, 1)
+            chance = st.sampled_from([0.0, 1.0]) if certain else shares
             driver["events"] = [
                 {
                     "name": "shift",
@@ -130,14 +133,26 @@ def driver_lists(draw, horizon, years, *, certain):
         found.append(driver)
     if draw(st.booleans()):
         parts = [
-            {"driver": d["name"], "weight": draw(numbers(-0.3, 0.8)), "lag": draw(st.integers(0, 2))}
+            {
+                "driver": d["name"],
+                "weight": draw(numbers(-0.3, 0.8)),
+                "lag": draw(st.integers(0, 2)),
+            }
             for d in found
         ]
-        noise = {"sd": 0.01, "persistence": draw(WALKS)} if not certain and draw(st.booleans()) else {}
+        noise = (
+            {"sd": 0.01, "persistence": draw(WALKS)} if not certain and draw(st.booleans()) else {}
+        )
         found.append({"name": "blend", "mix": parts} | noise)
     kept = {"central": 0.9}
     if not certain:
-        kept |= {"sd": 0.03, "shape": "beta", "bounds": [0.0, 1.0], "stated_as": "mean", "persistence": 0.5}
+        kept |= {
+            "sd": 0.03,
+            "shape": "beta",
+            "bounds": [0.0, 1.0],
+            "stated_as": "mean",
+            "persistence": 0.5,
+        }
     return [*found, {"name": "kept"} | kept]
 
 
@@ -146,7 +161,9 @@ def correlation_lists(drivers):
     free = [
         d["name"]
         for d in drivers
-        if "mix" not in d and d.get("persistence") not in (None, "random_walk") and d["persistence"] <= 0.9
+        if "mix" not in d
+        and d.get("persistence") not in (None, "random_walk")
+        and d["persistence"] <= 0.9
     ]
     if len(free) < 2:
         return st.just([])
@@ -156,117 +173,6 @@ def correlation_lists(drivers):
         numbers(-0.5, 0.5),
     )
     return st.one_of(st.just([]), pair, factor)
-
-
-# Lines
-
-
-def line_kinds(horizon, years, growth, funds, *, certain):
-    """Strategies of every kind of line but contingency, without names."""
-    year = st.sampled_from(years)
-    care = st.fixed_dictionaries(
-        {"kind": st.sampled_from(["care", "temporary_accommodation"]), "people": numbers(0, 600)},
-        optional={
-            "people_growth": growth,
-            "people_added": by_year(numbers(0, 20), horizon),
-            "people_at": st.sampled_from(["year_average", "year_end"]),
-            "arrival": shares,
-            "mix_growth": growth,
-            "weeks": numbers(50, 53),
-            "client_income": numbers(0, 0.4),
-            "joint_funding": numbers(0, 0.4),
-            "weekly_income": by_year(numbers(0, 900), horizon),
-        }
-        | ({} if certain else {"dispersion": st.fixed_dictionaries({"cv": numbers(0.1, 2), "stay": shares})}),
-    )
-    care = st.builds(lambda a, b: a | b, care, st.fixed_dictionaries({"weekly_cost": numbers(0, 6000), "price_growth": growth}))
-    listed = st.lists(numbers(0, 100), min_size=horizon, max_size=horizon)
-    counted = st.fixed_dictionaries(
-        {"kind": st.just("care"), "people_by_year": listed, "weekly_cost": numbers(0, 6000), "price_growth": growth}
-    )
-    pay = st.fixed_dictionaries(
-        {"kind": st.just("pay"), "pay": pounds, "posts": numbers(0, 3000)},
-        optional={
-            "award": growth,
-            "flat_award": by_year(numbers(0, 2000), horizon),
-            "pension": by_year(numbers(0, 0.3), horizon),
-            "national_insurance": numbers(0, 0.2),
-            "threshold": numbers(0, 9000),
-            "base_pension": numbers(0, 0.3),
-            "vacancies": numbers(0, 0.1),
-            "agency": numbers(0, 0.3),
-            "agency_premium": numbers(0, 0.6),
-        },
-    )
-    budget = st.fixed_dictionaries(
-        {"kind": st.sampled_from(["budget", "contract", "levy"]), "base": pounds},
-        optional={
-            "growth": growth,
-            "volume_growth": growth,
-            "review_month": st.integers(1, 12),
-            "cap": numbers(0.04, 0.1),
-            "collar": numbers(-0.01, 0.02),
-            "phase_in": st.one_of(by_year(shares, horizon), st.just("kept")),
-        },
-    )
-    fees = st.fixed_dictionaries(
-        {"kind": st.just("fees"), "income": pounds},
-        optional={
-            "price_growth": growth,
-            "price_index": growth,
-            "volume_growth": growth,
-            "elasticity": numbers(-1.5, 0),
-        },
-    )
-    changes = st.lists(signed, min_size=horizon, max_size=horizon)
-    change = st.one_of(
-        st.fixed_dictionaries(
-            {"changes": changes, "recurrence": st.just("recurrent")}, optional={"part_year": numbers(0.1, 1)}
-        ),
-        st.fixed_dictionaries({"changes": changes, "recurrence": st.just("one_off")}),
-        st.fixed_dictionaries({"changes": changes, "recurrence": st.just("temporary"), "until": year}),
-        st.fixed_dictionaries({"levels": by_year(signed, horizon)}),
-    )
-    change = st.builds(
-        lambda a, b: {"kind": "change", "cause": "demography"} | a | b, change, some(index=growth, multiplier=numbers(0, 2))
-    )
-    late = {} if certain else {"slippage": by_year(shares, horizon)}
-    capital = st.fixed_dictionaries(
-        {"kind": st.just("capital"), "programme": by_year(pounds, horizon)},
-        optional={
-            "financed": shares,
-            "asset_life": numbers(1, 40),
-            "rate": numbers(0, 0.07),
-            "mrp": by_year(pounds, horizon),
-            "interest": pounds,
-            "base": pounds,
-        }
-        | late,
-    )
-    balances = st.fixed_dictionaries(
-        {"kind": st.just("balances"), "rate": growth, "cash": pounds},
-        optional={"funds": st.just(funds), "base": pounds},
-    )
-    risk = st.fixed_dictionaries(
-        {"kind": st.just("risk"), "probability": numbers(0.01, 1), "impact": pounds, "year": year},
-        optional={"lasts": st.integers(1, 3), "planned": pounds},
-    )
-    return [care, counted, pay, budget, fees, change, capital, balances, *([] if certain else [risk])]
-
-
-@st.composite
-def line_lists(draw, horizon, years, growth, funds, *, certain):
-    kinds = st.one_of(line_kinds(horizon, years, growth, funds, certain=certain))
-    found = [{"kind": "budget", "name": "roads", "base": draw(pounds), "growth": draw(growth)}]
-    for n in range(draw(st.integers(0, 4))):
-        line = {"name": f"line {n}"} | draw(kinds) | draw(some(service=st.just("adults"), share=numbers(0.2, 1)))
-        if draw(st.integers(0, 4)) == 0:
-            line |= {"cause": "policy"}
-        found.append(line)
-    if not certain and draw(st.booleans()):
-        covers = draw(st.sampled_from(["all", ["roads"]]))
-        found.append({"kind": "contingency", "name": "contingency", "amount": draw(pounds), "covers": covers})
-    return found
 
 
 # Savings, funding, reserves
@@ -281,12 +187,18 @@ def saving_lists(draw, horizon, *, certain):
             found.append(scheme | {"delivery": 1.0} | draw(some(slipped=shares)))
             continue
         outcome = st.one_of(
-            st.fixed_dictionaries({"rag": st.sampled_from(["green", "amber", "red", "unidentified"])}),
+            st.fixed_dictionaries(
+                {"rag": st.sampled_from(["green", "amber", "red", "unidentified"])}
+            ),
             st.fixed_dictionaries({"delivery": shares}),
             st.just({"delivery": {"mean": 0.7, "sd": 0.2}}),
         )
         delays = st.just([{"years": 1, "probability": 0.3}, {"years": 2, "probability": 0.2}])
-        found.append(scheme | draw(outcome) | draw(some(slipped=shares, starts=numbers(0.3, 1), delays=delays)))
+        found.append(
+            scheme
+            | draw(outcome)
+            | draw(some(slipped=shares, starts=numbers(0.3, 1), delays=delays))
+        )
     return found
 
 
@@ -297,25 +209,57 @@ def funding_lists(draw, horizon, years, growth, fund, *, certain):
         st.sampled_from([{"band_d": 1800.0, "tax_base": 90_000.0}, {"base_income": 162e6}])
     )
     collection = st.just("kept") if certain else st.one_of(numbers(0.9, 1), st.just("kept"))
-    tax |= draw(some(tax_base_growth=growth, core_increase=by_year(rise, horizon), asc_precept=rise, collection=collection))
+    tax |= draw(
+        some(
+            tax_base_growth=growth,
+            core_increase=by_year(rise, horizon),
+            asc_precept=rise,
+            collection=collection,
+        )
+    )
     if draw(st.booleans()):
         tax["collection_fund"] = draw(
-            some(lag=st.sampled_from([1, 2]), share=numbers(0.5, 1), declared=by_year(signed, horizon))
+            some(
+                lag=st.sampled_from([1, 2]),
+                share=numbers(0.5, 1),
+                declared=by_year(signed, horizon),
+            )
         )
-    rates = {"kind": "business_rates", "name": "rates", "rates": draw(pounds), "baseline": draw(pounds)} | draw(
+    rates = {
+        "kind": "business_rates",
+        "name": "rates",
+        "rates": draw(pounds),
+        "baseline": draw(pounds),
+    } | draw(
         some(
-            multiplier=growth, growth=growth, tariff=pounds, top_up=pounds, section_31=by_year(pounds, horizon),
-            levy=shares, safety_net=numbers(0, 1), reset=st.sampled_from(years), reset_to=numbers(0.5, 1.5),
+            multiplier=growth,
+            growth=growth,
+            tariff=pounds,
+            top_up=pounds,
+            section_31=by_year(pounds, horizon),
+            levy=shares,
+            safety_net=numbers(0, 1),
+            reset=st.sampled_from(years),
+            reset_to=numbers(0.5, 1.5),
         )
-    )  # fmt: skip
+    )
     grant = {"kind": "grant", "name": "grant", "amount": draw(pounds)} | draw(
         some(growth=growth, side=st.sampled_from(["funding", "requirement"]))
     )
     if horizon > 1 and draw(st.booleans()):
         grant["ends"] = draw(st.sampled_from(years[:-1]))
         goes_on = draw(st.booleans())
-        grant |= {"continues": float(goes_on) if certain else draw(shares), "planned_to_continue": goes_on}
-    fenced = {"kind": "grant", "name": "fenced", "amount": draw(pounds), "ring_fenced_to": "roads", "rest_to": fund}
+        grant |= {
+            "continues": float(goes_on) if certain else draw(shares),
+            "planned_to_continue": goes_on,
+        }
+    fenced = {
+        "kind": "grant",
+        "name": "fenced",
+        "amount": draw(pounds),
+        "ring_fenced_to": "roads",
+        "rest_to": fund,
+    }
     other = {"kind": "other", "name": "other", "levels": draw(by_year(signed, horizon))}
     chosen = draw(st.lists(st.sampled_from(range(5)), unique=True, max_size=5))
     return [[tax, rates, grant, fenced, other][n] for n in sorted(chosen)]
@@ -328,10 +272,18 @@ def reserve_mappings(draw, horizon, *, certain):
     general = {"name": "general", "opening": draw(pounds), "general": True} | draw(extra)
     smoothing = {"name": "smoothing", "opening": draw(pounds), "minimum_share": 0.01}
     held = {"name": "insurance", "opening": draw(pounds), "meets_shortfall": False}
-    tied = {"name": "roads fund", "opening": draw(pounds), "tied_to": "roads", "planned_use": draw(by_year(pounds, horizon))}
+    tied = {
+        "name": "roads fund",
+        "opening": draw(pounds),
+        "tied_to": "roads",
+        "planned_use": draw(by_year(pounds, horizon)),
+    }
     rest = draw(st.lists(st.sampled_from(range(3)), unique=True, max_size=3))
     funds = [general, *([smoothing, held, tied][n] for n in rest)]
-    closure = {"policy": draw(st.sampled_from(["plan", "none", "respond"])), "slipped": draw(shares)}
+    closure = {
+        "policy": draw(st.sampled_from(["plan", "none", "respond"])),
+        "slipped": draw(shares),
+    }
     if certain:
         closure["delivery"] = 1.0
     elif draw(st.booleans()):
@@ -352,14 +304,34 @@ def mappings(draw, *, certain=False):
     reserves = draw(reserve_mappings(horizon, certain=certain))
     funds = [fund["name"] for fund in reserves["funds"]]
     one_offs = [
-        {"kind": "reserve", "name": "budget support", "fund": "general", "amounts": draw(by_year(pounds, horizon))},
-        {"kind": "efs", "name": "direction", "amounts": draw(by_year(pounds, horizon)), "repay_years": draw(numbers(1, 20)), "rate": 0.05},
+        {
+            "kind": "reserve",
+            "name": "budget support",
+            "fund": "general",
+            "amounts": draw(by_year(pounds, horizon)),
+        },
+        {
+            "kind": "efs",
+            "name": "direction",
+            "amounts": draw(by_year(pounds, horizon)),
+            "repay_years": draw(numbers(1, 20)),
+            "rate": 0.05,
+        },
         {"kind": "receipt", "name": "land", "amounts": draw(pounds)},
-    ]  # fmt: skip
-    item = {"name": "DSG", "opening": draw(signed), "deficits": draw(by_year(signed, horizon)), "rate": 0.04}
+    ]
+    item = {
+        "name": "DSG",
+        "opening": draw(signed),
+        "deficits": draw(by_year(signed, horizon)),
+        "rate": 0.04,
+    }
     if draw(st.booleans()):
         chance = st.sampled_from([0.0, 1.0]) if certain else shares
-        item["override"] = {"year": draw(st.sampled_from(years)), "probability": draw(chance), "share": draw(shares)}
+        item["override"] = {
+            "year": draw(st.sampled_from(years)),
+            "probability": draw(chance),
+            "share": draw(shares),
+        }
     return {
         "council": "Anyshire",
         "first_year": start,

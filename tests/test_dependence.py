@@ -1,4 +1,4 @@
-"""Correlations: realised in every year, by pairs and by common factors; and those that cannot be."""
+"""Correlations: realised in every year, by pairs and common factors; and those that cannot be."""
 
 import re
 
@@ -29,7 +29,9 @@ def pair(a, b, value):
 
 
 @pytest.mark.parametrize(
-    "persistences", [(0, 0), (0.7, 0.7), (1, 1), ("random_walk", "random_walk"), (0.2, 0.8), (0, 0.7)], ids=str
+    "persistences",
+    [(0, 0), (0.7, 0.7), (1, 1), ("random_walk", "random_walk"), (0.2, 0.8), (0, 0.7)],
+    ids=str,
 )
 def test_a_requested_correlation_is_realised_in_every_year(persistences):
     for matrix in realised(drivers(persistences), [pair("a", "b", 0.6)]):
@@ -43,7 +45,10 @@ def test_a_random_walk_and_an_ar1_keep_their_correlation():
 
 def test_a_common_factor_correlates_by_the_product_of_loadings():
     loads = {"a": 0.8, "b": 0.6, "c": -0.5}
-    factor = {"factor": "economy", "loadings": [{"driver": d, "loading": x} for d, x in loads.items()]}
+    factor = {
+        "factor": "economy",
+        "loadings": [{"driver": d, "loading": x} for d, x in loads.items()],
+    }
     for matrix in realised(drivers((0.2, 0.5, 0.4)), [factor]):
         assert matrix[0, 1] == pytest.approx(0.48, abs=4 / np.sqrt(N))
         assert matrix[0, 2] == pytest.approx(-0.40, abs=4 / np.sqrt(N))
@@ -51,7 +56,10 @@ def test_a_common_factor_correlates_by_the_product_of_loadings():
 
 
 def test_pairs_and_factors_that_meet_are_one_group_and_others_stay_apart():
-    factor = {"factor": "f", "loadings": [{"driver": "c", "loading": 0.7}, {"driver": "d", "loading": 0.7}]}
+    factor = {
+        "factor": "f",
+        "loadings": [{"driver": "c", "loading": 0.7}, {"driver": "d", "loading": 0.7}],
+    }
     held = drivers((0, 0, 0, 0, 0, 0))
     for matrix in realised(held, [pair("e", "b", 0.5), factor, pair("b", "c", 0.4)]):
         expected = {(4, 1): 0.5, (3, 2): 0.49, (2, 1): 0.4}
@@ -129,12 +137,20 @@ def test_one_draw_for_all_years_cannot_follow_fresh_draws():
         ([pair("a", "x", 0.5)], "uses driver 'x', which the plan does not hold.* It holds: a, b"),
         ([pair("a", "b", 1.0)], "found 1.0"),
         ([{"factor": "f", "loadings": [{"driver": "a", "loading": 0.5}]}], "loadings"),
-        ([{"factor": "f", "loadings": [{"driver": "a", "loading": 0.5}, {"driver": "y", "loading": 0.5}]}], "uses driver 'y'"),
+        (
+            [
+                {
+                    "factor": "f",
+                    "loadings": [{"driver": "a", "loading": 0.5}, {"driver": "y", "loading": 0.5}],
+                }
+            ],
+            "uses driver 'y'",
+        ),
         ([pair("a", "m", 0.5)], "'m' is a mix; correlate the drivers it is made of"),
         ([pair("a", "s", 0.5)], "'s' has no spread"),
     ],
     ids=range(8),
-)  # fmt: skip
+)
 def test_correlations_that_name_the_wrong_thing_say_so(correlations, says):
     held = [
         *drivers((0, 0)),

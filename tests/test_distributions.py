@@ -46,7 +46,17 @@ FAMILIES = {
         interval(0.02, 0.06, prob=0.8, shape="beta"),
         interval(0.02, 0.06, prob=0.8, shape="beta", bounds=(-1, 0.1)),
     ],
-    ids="normal centred lognormal right left level student_t beta stretched".split(),
+    ids=[
+        "normal",
+        "centred",
+        "lognormal",
+        "right",
+        "left",
+        "level",
+        "student_t",
+        "beta",
+        "stretched",
+    ],
 )
 def test_an_eighty_percent_interval_comes_back_as_p10_and_p90(found):
     assert found.value(P10) == pytest.approx(0.02, abs=1e-9)

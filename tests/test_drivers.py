@@ -94,12 +94,27 @@ def test_an_interval_may_widen_by_year():
 
 def test_each_family_draws_from_the_distribution_it_names():
     cases = {
-        "triangular": ({"bounds": [0.0, 0.1], "central": 0.02, "stated_as": "mode"}, stats.triang(0.2, scale=0.1)),
-        "pert": ({"bounds": [0.0, 0.1], "central": 0.02, "stated_as": "mode"}, stats.beta(1.8, 4.2, scale=0.1)),
-        "beta": ({"bounds": [0.0, 1.0], "central": 0.6, "sd": 0.1, "stated_as": "mean"}, stats.beta(13.8, 9.2)),
-        "lognormal": ({"central": 4.0, "sd": 1.0, "stated_as": "mean"}, stats.lognorm(np.sqrt(np.log(17 / 16)), scale=4 / np.sqrt(17 / 16))),
-        "student_t": ({"central": 1.0, "sd": 2.0, "df": 5.0}, stats.t(5, loc=1, scale=2 * np.sqrt(0.6))),
-    }  # fmt: skip
+        "triangular": (
+            {"bounds": [0.0, 0.1], "central": 0.02, "stated_as": "mode"},
+            stats.triang(0.2, scale=0.1),
+        ),
+        "pert": (
+            {"bounds": [0.0, 0.1], "central": 0.02, "stated_as": "mode"},
+            stats.beta(1.8, 4.2, scale=0.1),
+        ),
+        "beta": (
+            {"bounds": [0.0, 1.0], "central": 0.6, "sd": 0.1, "stated_as": "mean"},
+            stats.beta(13.8, 9.2),
+        ),
+        "lognormal": (
+            {"central": 4.0, "sd": 1.0, "stated_as": "mean"},
+            stats.lognorm(np.sqrt(np.log(17 / 16)), scale=4 / np.sqrt(17 / 16)),
+        ),
+        "student_t": (
+            {"central": 1.0, "sd": 2.0, "df": 5.0},
+            stats.t(5, loc=1, scale=2 * np.sqrt(0.6)),
+        ),
+    }
     for shape, (fields, peer) in cases.items():
         path = path_of({"name": "x", "shape": shape, "persistence": 0} | fields, n_draws=5_000)
         assert stats.kstest(path[:, 2], peer.cdf).pvalue > 1e-3, shape
@@ -109,7 +124,14 @@ def test_a_triangular_or_pert_may_be_stated_by_its_mean():
     # mean of a triangular = (0 + mode + 0.09) / 3, so mode 0.03; of a PERT (0 + 4 mode + 0.09) / 6
     for shape, mean in (("triangular", 0.04), ("pert", 0.035)):
         path = path_of(
-            {"name": "x", "shape": shape, "bounds": [0.0, 0.09], "central": mean, "stated_as": "mean", "persistence": 0}
+            {
+                "name": "x",
+                "shape": shape,
+                "bounds": [0.0, 0.09],
+                "central": mean,
+                "stated_as": "mean",
+                "persistence": 0,
+            }
         )
         assert path.mean() == pytest.approx(mean, abs=4 * 0.02 / np.sqrt(4 * N))
 
@@ -131,13 +153,20 @@ def test_states_change_by_year_and_persist_as_one_world():
 
 
 def test_a_history_is_drawn_from_and_nothing_else():
-    path = path_of({"name": "x", "shape": "empirical", "values": [0.01, 0.02, 0.05], "persistence": 0})
+    path = path_of(
+        {"name": "x", "shape": "empirical", "values": [0.01, 0.02, 0.05], "persistence": 0}
+    )
     assert set(np.unique(path)) == {0.01, 0.02, 0.05}
-    assert path_of({"name": "x", "shape": "empirical", "values": [0.01], "persistence": 0}).std() == 0
+    assert (
+        path_of({"name": "x", "shape": "empirical", "values": [0.01], "persistence": 0}).std() == 0
+    )
 
 
 def test_a_driver_without_spread_is_its_centre_in_every_draw():
-    assert path_of({"name": "x", "central": [0.01, 0.02, 0.03, 0.04]}, n_draws=3).tolist() == [[0.01, 0.02, 0.03, 0.04]] * 3
+    assert (
+        path_of({"name": "x", "central": [0.01, 0.02, 0.03, 0.04]}, n_draws=3).tolist()
+        == [[0.01, 0.02, 0.03, 0.04]] * 3
+    )
 
 
 def test_planned_takes_the_place_of_the_centre_in_the_councils_table_alone():
@@ -168,7 +197,9 @@ def test_a_sure_event_stands_in_the_councils_table_too():
 
 def test_an_event_that_cannot_come_changes_nothing():
     event = {"name": "never", "year": YEARS[0], "probability": 0.0, "effect": 1.0}
-    assert path_of({"name": "x", "central": 0.5, "events": [event]}, n_draws=1).tolist() == [[0.5] * 4]
+    assert path_of({"name": "x", "central": 0.5, "events": [event]}, n_draws=1).tolist() == [
+        [0.5] * 4
+    ]
 
 
 @pytest.mark.parametrize("noise", [{}, {"sd": 1e-12, "persistence": 0}])
@@ -177,7 +208,9 @@ def test_an_event_of_a_mix_counts_once(noise):
     mix = {"name": "fees", "mix": [{"driver": "cpi", "weight": 1.0}], "events": [event]} | noise
     path = path_of({"name": "cpi", "central": 0.02}, mix, n_draws=1)
     np.testing.assert_allclose(path, [[0.02, 1.02, 0.02, 0.02]], atol=1e-9)
-    assert planned_of({"name": "cpi", "central": 0.02}, mix) == pytest.approx([0.02, 1.02, 0.02, 0.02])
+    assert planned_of({"name": "cpi", "central": 0.02}, mix) == pytest.approx(
+        [0.02, 1.02, 0.02, 0.02]
+    )
 
 
 # Mixes
@@ -211,8 +244,15 @@ def test_cpi_reaches_grants_a_year_later_in_the_same_draw():
 
 
 def test_a_mix_has_noise_of_its_own():
-    mix = {"name": "fees", "mix": [{"driver": "growth", "weight": 0.5}], "sd": 0.02, "persistence": 1}
-    noise = path_of(growth(persistence=0), mix) - 0.5 * path_of(growth(persistence=0), mix, name="growth")
+    mix = {
+        "name": "fees",
+        "mix": [{"driver": "growth", "weight": 0.5}],
+        "sd": 0.02,
+        "persistence": 1,
+    }
+    noise = path_of(growth(persistence=0), mix) - 0.5 * path_of(
+        growth(persistence=0), mix, name="growth"
+    )
     np.testing.assert_allclose(noise, np.repeat(noise[:, :1], 4, axis=1), atol=1e-15)
     assert noise.std() == pytest.approx(0.02, rel=0.03)
 
@@ -229,18 +269,33 @@ def test_renaming_a_driver_keeps_its_draws_when_it_keeps_its_shock():
 
 def test_a_national_driver_has_another_stream_than_a_councils():
     council_wide = path_of(growth(persistence=0), n_draws=50)
-    assert not np.array_equal(council_wide, path_of(growth(persistence=0, scope="national"), n_draws=50))
+    assert not np.array_equal(
+        council_wide, path_of(growth(persistence=0, scope="national"), n_draws=50)
+    )
 
 
 def test_appending_a_driver_or_a_line_leaves_other_draws_alone():
-    pair = [growth(persistence=0.5), {"name": "pay", "central": 0.03, "sd": 0.01, "persistence": 0.2, "shape": "lognormal"}]
+    pair = [
+        growth(persistence=0.5),
+        {"name": "pay", "central": 0.03, "sd": 0.01, "persistence": 0.2, "shape": "lognormal"},
+    ]
     held = {"correlations": [{"between": ["growth", "pay"], "value": 0.6}]}
     before = run(council(drivers=pair, lines=[BUDGET], **held), n_draws=3_000)
     third = {"name": "nlw", "central": 0.05, "sd": 0.02, "persistence": 0.4}
-    fourth = {"name": "odds", "central": 0.5, "sd": 0.1, "shape": "beta", "bounds": [0.0, 1.0], "stated_as": "mean", "persistence": 0}
+    fourth = {
+        "name": "odds",
+        "central": 0.5,
+        "sd": 0.1,
+        "shape": "beta",
+        "bounds": [0.0, 1.0],
+        "stated_as": "mean",
+        "persistence": 0,
+    }
     more = {"correlations": [*held["correlations"], {"between": ["nlw", "pay"], "value": 0.5}]}
     risk = {"kind": "risk", "name": "flood", "probability": 0.3, "impact": 5.0, "year": YEARS[0]}
-    after = run(council(drivers=[*pair, third, fourth], lines=[BUDGET, risk], **more), n_draws=3_000)
+    after = run(
+        council(drivers=[*pair, third, fourth], lines=[BUDGET, risk], **more), n_draws=3_000
+    )
     for name in ("growth", "pay"):
         np.testing.assert_array_equal(
             before["path"].sel(driver=name).values, after["path"].sel(driver=name).values
@@ -259,18 +314,38 @@ def test_appending_a_driver_or_a_line_leaves_other_draws_alone():
         ({"central": None, "sd": None, "persistence": None}, "no value: give 'central'"),
         ({"persistence": None}, "a spread needs 'persistence'.*Fresh draws halve the risk"),
         ({"sd": None}, "'persistence' is given but no spread"),
-        ({"shape": "beta", "bounds": [0.0, 1.0], "stated_as": "mean", "persistence": "random_walk"}, "random_walk widens without end, which beta cannot"),
+        (
+            {
+                "shape": "beta",
+                "bounds": [0.0, 1.0],
+                "stated_as": "mean",
+                "persistence": "random_walk",
+            },
+            "random_walk widens without end, which beta cannot",
+        ),
         ({"shape": "student_t"}, "'df' goes with shape student_t"),
         ({"df": 4.0}, "'df' goes with shape student_t"),
         ({"df": 2.0, "shape": "student_t"}, "above 2"),
         ({"shape": "pert", "sd": None}, "'bounds: .low, high.' go with"),
-        ({"shape": "pert", "sd": None, "bounds": [1.0, 0.0], "stated_as": "mode"}, "'bounds' run from low to high"),
+        (
+            {"shape": "pert", "sd": None, "bounds": [1.0, 0.0], "stated_as": "mode"},
+            "'bounds' run from low to high",
+        ),
         ({"shape": "empirical"}, "'values' go with shape empirical"),
         ({"shape": "discrete"}, "'states' go with shape discrete"),
         ({"shape": "empirical", "values": [1.0]}, "shape empirical sits where its values"),
-        ({"shape": "triangular", "bounds": [0.0, 1.0], "sd": None}, "a triangular driver has bounds and a centre stated_as: mode or mean"),
-        ({"shape": "triangular", "bounds": [0.0, 0.05], "sd": None, "stated_as": "mode"}, "mode at 0.055, which lies outside"),
-        ({"shape": "beta", "bounds": [0.0, 1.0]}, "a beta driver needs an interval, or sd with a centre stated_as: mean"),
+        (
+            {"shape": "triangular", "bounds": [0.0, 1.0], "sd": None},
+            "a triangular driver has bounds and a centre stated_as: mode or mean",
+        ),
+        (
+            {"shape": "triangular", "bounds": [0.0, 0.05], "sd": None, "stated_as": "mode"},
+            "mode at 0.055, which lies outside",
+        ),
+        (
+            {"shape": "beta", "bounds": [0.0, 1.0]},
+            "a beta driver needs an interval, or sd with a centre stated_as: mean",
+        ),
         ({"shape": "lognormal", "central": -0.01}, "lies above 0"),
         ({"sd": -0.01}, "'sd' is negative"),
         ({"sd": [0.01, 0.02]}, "2 values; expected one for each of the 4 years"),
@@ -279,11 +354,17 @@ def test_appending_a_driver_or_a_line_leaves_other_draws_alone():
         ({"persistence": 1.2}, "at most 1"),
         ({"persistence": "walk"}, "random_walk"),
         ({"mix": [{"driver": "growth", "weight": 1.0}]}, "depends on itself: growth -> growth"),
-        ({"events": [{"name": "e", "year": "2031/32", "probability": 0.5, "effect": 1.0}]}, "comes in 2031/32; the plan's years are 2026/27 to 2029/30"),
-        ({"events": [{"name": "e", "year": YEARS[0], "probability": 0.5, "effect": 1.0}] * 2}, "two events bear one name"),
+        (
+            {"events": [{"name": "e", "year": "2031/32", "probability": 0.5, "effect": 1.0}]},
+            "comes in 2031/32; the plan's years are 2026/27 to 2029/30",
+        ),
+        (
+            {"events": [{"name": "e", "year": YEARS[0], "probability": 0.5, "effect": 1.0}] * 2},
+            "two events bear one name",
+        ),
     ],
     ids=range(27),
-)  # fmt: skip
+)
 def test_a_driver_that_cannot_be_says_what_to_do(fields, says):
     driver = growth(persistence=0.5) | fields
     driver = {key: value for key, value in driver.items() if value is not None}
@@ -292,14 +373,21 @@ def test_a_driver_that_cannot_be_says_what_to_do(fields, says):
 
 
 def test_states_must_be_certain_to_be_one_of_them():
-    states = [{"name": "a", "probability": 0.5, "values": 1.0}, {"name": "b", "probability": 0.4, "values": 2.0}]
+    states = [
+        {"name": "a", "probability": 0.5, "values": 1.0},
+        {"name": "b", "probability": 0.4, "values": 2.0},
+    ]
     with pytest.raises(PlanError, match=r"probabilities sum to 0\.9; expected 1"):
-        council(drivers=[{"name": "x", "shape": "discrete", "states": states, "persistence": 0}], lines=[BUDGET])
+        council(
+            drivers=[{"name": "x", "shape": "discrete", "states": states, "persistence": 0}],
+            lines=[BUDGET],
+        )
 
 
 def test_a_round_of_mixes_is_named():
     drivers = [
-        {"name": a, "central": 0.0, "mix": [{"driver": b, "weight": 1.0}]} for a, b in ("ab", "bc", "ca")
+        {"name": a, "central": 0.0, "mix": [{"driver": b, "weight": 1.0}]}
+        for a, b in ("ab", "bc", "ca")
     ]
     with pytest.raises(PlanError, match="depends on itself: a -> b -> c -> a"):
         council(drivers=drivers, lines=[BUDGET])
@@ -312,16 +400,31 @@ def test_a_lag_needs_the_years_before():
 
 
 def test_a_lognormal_with_a_stated_mean_does_not_take_it_for_the_median_of_an_interval():
-    driver = {"name": "x", "central": 0.04, "stated_as": "mean", "shape": "lognormal", "persistence": 0}
+    driver = {
+        "name": "x",
+        "central": 0.04,
+        "stated_as": "mean",
+        "shape": "lognormal",
+        "persistence": 0,
+    }
     with pytest.raises(PlanError, match="median"):
-        council(drivers=[driver | {"interval": {"low": 0.02, "high": 0.09, "prob": 0.8}}], lines=[BUDGET])
+        council(
+            drivers=[driver | {"interval": {"low": 0.02, "high": 0.09, "prob": 0.8}}],
+            lines=[BUDGET],
+        )
 
 
 def test_scores_of_nought_give_the_median_of_every_family():
     plan = council(
         drivers=[
             growth(persistence=0.5),
-            {"name": "log", "central": 4.0, "sd": 1.0, "shape": "lognormal", "persistence": "random_walk"},
+            {
+                "name": "log",
+                "central": 4.0,
+                "sd": 1.0,
+                "shape": "lognormal",
+                "persistence": "random_walk",
+            },
             {"name": "state", "shape": "empirical", "values": [1.0, 2.0, 3.0], "persistence": 0},
         ],
         lines=[BUDGET],
@@ -332,4 +435,6 @@ def test_scores_of_nought_give_the_median_of_every_family():
     np.testing.assert_allclose(ds["path"].sel(driver="growth"), 0.055)
     assert (ds["path"].sel(driver="state") == 2.0).all()
     up = project(plan, {name: np.full_like(z, quantile_score(0.9)) for name, z in scores.items()})
-    assert float(up["path"].sel(driver="growth", year=YEARS[0]).squeeze()) == pytest.approx(0.055 + 0.015 * 1.2815515655)
+    assert float(up["path"].sel(driver="growth", year=YEARS[0]).squeeze()) == pytest.approx(
+        0.055 + 0.015 * 1.2815515655
+    )

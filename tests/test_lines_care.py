@@ -10,7 +10,13 @@ from mtfs import PlanError, project, scores_of
 
 def care(**fields):
     """52 weeks a year, so that sums can be done on paper."""
-    return {"kind": "care", "name": "care", "people": 100.0, "weekly_cost": 500.0, "weeks": 52.0} | fields
+    return {
+        "kind": "care",
+        "name": "care",
+        "people": 100.0,
+        "weekly_cost": 500.0,
+        "weeks": 52.0,
+    } | fields
 
 
 def test_people_times_weekly_cost_times_weeks():
@@ -98,7 +104,9 @@ def test_pressure_of_a_shared_line_is_shared():
 
 def test_average_people_are_reported():
     ds = run(council(lines=[care(people_at="year_end", people_growth=0.1)]), n_draws=1)
-    assert ds["people"].sel(care_line="care").values[0] == pytest.approx([105, 115.5, 127.05, 139.755])
+    assert ds["people"].sel(care_line="care").values[0] == pytest.approx(
+        [105, 115.5, 127.05, 139.755]
+    )
 
 
 # Chance in individual costs
@@ -142,7 +150,9 @@ def test_chance_costs_nothing_in_the_councils_own_table():
 
 def test_chance_in_costs_is_booked_with_mix():
     ds = run(spread(50.0, 0.8, 0.6))
-    np.testing.assert_allclose(ds["pressure"].sel(cause="mix"), ds["cost"].squeeze() - 50 * 500 * 52)
+    np.testing.assert_allclose(
+        ds["pressure"].sel(cause="mix"), ds["cost"].squeeze() - 50 * 500 * 52
+    )
     np.testing.assert_allclose(ds["pressure"].sel(cause=["people", "price"]), 0, atol=1e-6)
 
 
@@ -196,7 +206,10 @@ def test_a_line_that_empties_costs_nothing():
     [
         ({"people": None}, "give either 'people'"),
         ({"people_by_year": 3.0}, "give either 'people'"),
-        ({"people": None, "people_by_year": 3.0, "people_growth": 0.1}, "growth does not go with it"),
+        (
+            {"people": None, "people_by_year": 3.0, "people_growth": 0.1},
+            "growth does not go with it",
+        ),
         ({"client_income": 0.6, "joint_funding": 0.6}, "clients and partners pay 1.2"),
         ({"client_income": 85.0}, r"write 85% as 0\.85"),
         ({"people": -3.0}, "at least 0"),
@@ -229,5 +242,5 @@ def test_few_people_given_by_year_are_summed_one_by_one_too():
 
 def test_the_years_of_a_line_are_the_plans():
     by_year = {"by_year": dict.fromkeys((*YEARS[:3], "2031/32"), 0.02)}
-    with pytest.raises(PlanError, match="by_year holds .*2031/32; the plan's years are 2026/27"):
+    with pytest.raises(PlanError, match=r"by_year holds .*2031/32; the plan's years are 2026/27"):
         council(lines=[care(price_growth=by_year)])

@@ -52,7 +52,9 @@ def test_a_cap_or_a_collar_may_stand_alone():
 
 def test_a_capped_contract_costs_no_more_in_any_draw():
     drivers = [{"name": "cpi", "central": 0.03, "sd": 0.03, "persistence": 0}]
-    ds = run(council(drivers=drivers, lines=[contract(growth="cpi", cap=0.05, collar=0.0)]), n_draws=200)
+    ds = run(
+        council(drivers=drivers, lines=[contract(growth="cpi", cap=0.05, collar=0.0)]), n_draws=200
+    )
     bounded = ds["path"].sel(driver="cpi").clip(0.0, 0.05)
     np.testing.assert_allclose(ds["cost"].sel(line="waste"), 1000 * (1 + bounded).cumprod("year"))
 
@@ -64,7 +66,9 @@ def test_a_contract_phases_in():
 
 
 def test_volume_and_price_are_booked_apart():
-    ds = run(council(lines=[contract(growth=0.1, volume_growth=0.2)]), n_draws=1).isel(draw=0, year=0)
+    ds = run(council(lines=[contract(growth=0.1, volume_growth=0.2)]), n_draws=1).isel(
+        draw=0, year=0
+    )
     assert float(ds["pressure"].sel(cause="volume")) == pytest.approx(200)
     assert float(ds["pressure"].sel(cause="price")) == pytest.approx(1200 * 0.1)
 
@@ -86,7 +90,9 @@ def test_fees_are_income_that_nets_off():
 def test_volume_falls_as_prices_rise_above_inflation():
     # a rise of 10% with CPI 2% and elasticity -0.5
     found = line_cost(fees(price_growth=0.1, price_index=0.02, elasticity=-0.5))
-    assert found == pytest.approx([-1000 * 1.1**t * ((1.1 / 1.02) ** t) ** -0.5 for t in (1, 2, 3, 4)])
+    assert found == pytest.approx(
+        [-1000 * 1.1**t * ((1.1 / 1.02) ** t) ** -0.5 for t in (1, 2, 3, 4)]
+    )
 
 
 def test_prices_that_keep_up_with_inflation_lose_nobody():
@@ -99,7 +105,9 @@ def test_a_unit_elastic_service_raises_nothing_more():
 
 
 def test_more_income_is_a_negative_pressure():
-    ds = run(council(lines=[fees(price_growth=0.1, volume_growth=-0.1)]), n_draws=1).isel(draw=0, year=0)
+    ds = run(council(lines=[fees(price_growth=0.1, volume_growth=-0.1)]), n_draws=1).isel(
+        draw=0, year=0
+    )
     assert float(ds["pressure"].sel(cause="volume")) == pytest.approx(100)
     assert float(ds["pressure"].sel(cause="price")) == pytest.approx(-90)
 
@@ -114,7 +122,10 @@ def test_more_income_is_a_negative_pressure():
         (contract(phase_in=[0.0, 0.5, 1.2, 1.0]), "expected a share"),
         (contract(base=float("nan")), "expected a finite number"),
         (contract(base=float("inf")), "expected a finite number"),
-        (contract(growth="cpii"), "uses driver 'cpii', which the plan does not hold. Did you mean 'cpi'"),
+        (
+            contract(growth="cpii"),
+            "uses driver 'cpii', which the plan does not hold. Did you mean 'cpi'",
+        ),
         (contract(growth="5.5%"), r"write 0\.055"),
         (contract(kind="contrakt"), "unknown kind 'contrakt'. Did you mean 'contract'"),
         (fees(elasticity=0.5), "at most 0"),

@@ -41,14 +41,20 @@ def test_no_insurance_is_due_where_the_threshold_exceeds_pay():
 def test_a_pension_step_is_a_pressure_on_the_base():
     line = pay(pension=[0.15, 0.15, 0.15, 0.18], base_pension=0.2)
     ds = run(council(lines=[line]), n_draws=1).isel(draw=0)
-    assert ds["pressure"].sel(cause="pay").values == pytest.approx([-50_000, -50_000, -50_000, -20_000])
+    assert ds["pressure"].sel(cause="pay").values == pytest.approx(
+        [-50_000, -50_000, -50_000, -20_000]
+    )
 
 
 def test_a_change_of_insurance_is_a_pressure_on_the_base():
     # April 2025: from 13.8% above 9,100 to 15% above 5,000; 40 posts
     line = pay(
-        posts=40.0, national_insurance=0.15, base_national_insurance=0.138, threshold=5000.0, base_threshold=9100.0
-    )  # fmt: skip
+        posts=40.0,
+        national_insurance=0.15,
+        base_national_insurance=0.138,
+        threshold=5000.0,
+        base_threshold=9100.0,
+    )
     ds = run(council(lines=[line]), n_draws=1).isel(draw=0, year=0)
     expected = (1e6 - 200_000) * 0.15 - (1e6 - 364_000) * 0.138
     assert float(ds["pressure"].sel(cause="pay")) == pytest.approx(expected)
@@ -99,12 +105,24 @@ def test_a_share_that_follows_a_driver_needs_one_that_is_bounded():
     "driver",
     [
         {"name": "v", "central": 85.0},
-        {"name": "v", "shape": "pert", "bounds": [0.0, 3.0], "central": 1.0, "stated_as": "mode", "persistence": 0},
+        {
+            "name": "v",
+            "shape": "pert",
+            "bounds": [0.0, 3.0],
+            "central": 1.0,
+            "stated_as": "mode",
+            "persistence": 0,
+        },
         {"name": "v", "shape": "empirical", "values": [0.8, 85.0], "persistence": 0},
-        {"name": "v", "shape": "discrete", "persistence": 0, "states": [{"name": "a", "probability": 1.0, "values": -0.2}]},
+        {
+            "name": "v",
+            "shape": "discrete",
+            "persistence": 0,
+            "states": [{"name": "a", "probability": 1.0, "values": -0.2}],
+        },
     ],
     ids=["certain", "bounds", "history", "states"],
-)  # fmt: skip
+)
 def test_a_share_may_not_follow_a_driver_that_leaves_nought_to_one(driver):
     with pytest.raises(PlanError, match="share"):
         council(drivers=[driver], lines=[pay(vacancies="v")])

@@ -135,9 +135,15 @@ def test_a_plan_without_shocks_needs_no_scores_and_has_one_draw():
     [
         ({}, "missing for cpi, reset; the plan needs cpi, reset"),
         ({"cpi": np.zeros((3, 5)), "reset": np.zeros(5), "pay": 0}, "does not hold: pay"),
-        ({"cpi": np.zeros((2, 5)), "reset": np.zeros(5)}, r"'cpi' have shape \(2, 5\); expected \(3, 5\)"),
+        (
+            {"cpi": np.zeros((2, 5)), "reset": np.zeros(5)},
+            r"'cpi' have shape \(2, 5\); expected \(3, 5\)",
+        ),
         ({"cpi": np.zeros((3, 5)), "reset": np.zeros(4)}, r"'reset' have shape \(1, 4\)"),
-        ({"cpi": np.full((3, 5), np.nan), "reset": np.zeros(5)}, "'cpi' hold a value that is not a number"),
+        (
+            {"cpi": np.full((3, 5), np.nan), "reset": np.zeros(5)},
+            "'cpi' hold a value that is not a number",
+        ),
         ({"cpi": np.zeros((3, 5)), "reset": np.full(5, 9.0)}, "'reset' hold a value"),
         ({"cpi": np.zeros((3, 0)), "reset": np.zeros(0)}, r"shape \(3, 0\)"),
     ],

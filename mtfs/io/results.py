@@ -14,7 +14,7 @@ import xarray as xr
 
 from mtfs.plan import Plan
 from mtfs.schema import require_projection
-from mtfs.vocabulary import MtfsError
+from mtfs.vocabulary import MtfsError, PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,4 +100,9 @@ def plan_of(ds: xr.Dataset) -> Plan:
     PlanError
         When the plan it carries is not one this version can use.
     """
-    return Plan.model_validate(json.loads(require_projection(ds).attrs["plan"]))
+    try:
+        written = json.loads(require_projection(ds).attrs["plan"])
+    except json.JSONDecodeError as error:
+        msg = f"the plan that the projection carries is not JSON: {error}"
+        raise PlanError(msg) from None
+    return Plan.model_validate(written)

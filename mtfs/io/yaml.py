@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 5_000_000  # a plan of a thousand lines with all its notes is under 1 MB
 MAX_NODES = 200_000  # after aliases are followed
 MAX_DEPTH = 50
+MOST_DIGITS = 300  # longer whole numbers are read as floats: beyond float64 they are infinite
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]+(_[0-9]+)*")
@@ -141,7 +142,7 @@ def _scalar(node: yaml.ScalarNode) -> Any:
         return text
     if text.lower() in _WORDS and text in {text.lower(), text.capitalize(), text.upper()}:
         return _WORDS[text.lower()]
-    if _INT.fullmatch(text):
+    if _INT.fullmatch(text) and len(text) <= MOST_DIGITS:
         return int(text.replace("_", ""))
     if _FLOAT.fullmatch(text):
         return float(text.replace("_", ""))

@@ -22,7 +22,7 @@ class Line(Noted):
     service: str = "corporate"
     """the directorate that holds it"""
     cause: str | None = None
-    """why it grows; unless given, each component of its growth bears its own name (people, price ...)"""
+    """why it grows; unless given, each component of its growth bears its own name"""
     share: Share = 1.0
     """this council's share of the cost of a jointly run service"""
 
@@ -44,14 +44,14 @@ class Line(Noted):
         return 0.0
 
     def cost(self, paths: Paths) -> Array:
-        """Give the net cost, GBP, before ``share``; shape (year, draw), or (year, 1) where certain."""
+        """Give the net cost, GBP, before ``share``; (year, draw), or (year, 1) where certain."""
         raise NotImplementedError
 
     def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:  # noqa: ARG002
-        """Split the growth since the base year by component; the parts sum to ``cost`` less ``base``."""
+        """Split growth since the base year by component; it sums to ``cost`` less ``base``."""
         return {self.components[0]: cost - base if base else cost}
 
-    def average_people(self, paths: Paths) -> Array | None:  # noqa: ARG002 - care lines read the paths
+    def average_people(self, paths: Paths) -> Array | None:  # noqa: ARG002 - care lines do
         """Give the year-average people, where the line has any."""
         return None
 
@@ -77,7 +77,7 @@ class Amounts(Declared):
     part_year: Annotated[Share, Field(gt=0)] = 1.0
     """share of a year's change felt in that year; the full-year remainder arrives in the next"""
     index: GrowthAssumption | None = None
-    """growth of prices since the base year, for sums in base-year prices; without it they are cash"""
+    """growth of prices since the base year, for sums in its prices; without it they are cash"""
     multiplier: Assumption | None = None
     """what the sum turns out to be, as a multiple of what is stated: usually a driver around 1"""
 
@@ -93,7 +93,9 @@ class Amounts(Declared):
             msg = "levels stand as they are; 'recurrence' and 'part_year' go with 'changes'"
             raise ValueError(msg)
         if self.recurrence == "one_off" and self.part_year != 1:
-            msg = "a one-off has no full-year remainder; give the sum of the year without 'part_year'"
+            msg = (
+                "a one-off has no full-year remainder; give the sum of the year without 'part_year'"
+            )
             raise ValueError(msg)
         return self
 
@@ -101,10 +103,11 @@ class Amounts(Declared):
         """Name what does not fit the plan's years."""
         years = calendar.years
         if self.changes is not None and len(self.changes) != len(years):
-            return [
+            msg = (
                 f"'changes' holds {len(self.changes)} values; expected one for each of the "
                 f"{len(years)} years {years[0]} to {years[-1]}"
-            ]
+            )
+            return [msg]
         if self.until is not None and self.until not in years:
             return [f"'until' is {self.until}; the plan's years are {years[0]} to {years[-1]}"]
         return []

@@ -22,7 +22,7 @@ from mtfs.assumptions import (
     stated_numbers,
 )
 from mtfs.lines.base import Line
-from mtfs.paths import Paths
+from mtfs.paths import Calendar, Paths
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array
 
@@ -90,7 +90,9 @@ class CareLine(Line):
             raise ValueError(msg)
         fixed = [s for s in (self.client_income, self.joint_funding) if isinstance(s, int | float)]
         if sum(fixed) > 1:
-            msg = f"clients and partners pay {sum(fixed):g} of the cost; expected at most 1 together"
+            msg = (
+                f"clients and partners pay {sum(fixed):g} of the cost; expected at most 1 together"
+            )
             raise ValueError(msg)
         return self
 
@@ -132,11 +134,13 @@ class CareLine(Line):
         return self.mix_growth != 0 or self.dispersion is not None
 
     def base_cost(self, planned: Paths) -> float:
-        """Give the net cost of the base year's people at its prices, GBP, with the first year's shares."""
+        """Give the net cost of the base year's people, GBP, with the first year's shares."""
         if self.people is None:
             return 0.0
         place_weeks = self.people * (self.weeks or planned.calendar.base_weeks)
-        kept = 1.0 - sum(float(planned.value(x)[0, 0]) for x in (self.client_income, self.joint_funding))
+        kept = 1.0 - sum(
+            float(planned.value(x)[0, 0]) for x in (self.client_income, self.joint_funding)
+        )
         net = place_weeks * self.weekly_cost * kept
         return net - min(place_weeks * float(planned.value(self.weekly_income)[0, 0]), net)
 
@@ -151,10 +155,10 @@ class CareLine(Line):
         if self.people_added != 0:
             stock = stock + np.cumsum(paths.value(self.people_added), axis=0)
         if self.people_at == "year_end":
-            opening = np.empty_like(stock)
-            opening[0] = self.people
-            opening[1:] = stock[:-1]
-            stock = opening + self.arrival * (stock - opening)
+            average = self.arrival * stock
+            average[0] += (1 - self.arrival) * self.people
+            average[1:] += (1 - self.arrival) * stock[:-1]
+            return average
         return stock
 
     def cost(self, paths: Paths) -> Array:
@@ -169,30 +173,35 @@ class CareLine(Line):
             price = price * self._spread(paths, self.dispersion)
         return price
 
-    def _net(self, paths: Paths, price: Array | float) -> Array:
-        """Give the net cost at a weekly cost of ``price`` times the base year's."""
-        kept = self._kept(paths)
-        place_weeks = self.average_people(paths) * (paths.calendar.weeks if self.weeks is None else self.weeks)
-        net = place_weeks * price
-        net = net * (kept * self.weekly_cost)
+    def _net(self, paths: Paths, price: Array | None = None) -> Array:
+        """Give the net cost at a weekly cost of ``price`` times the base year's, or just that."""
+        spend = paths.block_derived((self.name, "spend"), lambda: self._at_base_price(paths))
+        net = spend if price is None else spend * price
         if self.weekly_income != 0:
-            net = net - np.minimum(place_weeks * paths.value(self.weekly_income), net)
+            income = (
+                paths.value(self.weekly_income) * self._weeks(paths) * self.average_people(paths)
+            )
+            net = net - np.minimum(income, net)
         return net
 
-    def _kept(self, paths: Paths) -> Array | float:
-        kept: Array | float = 1.0
+    def _at_base_price(self, paths: Paths) -> Array:
+        """Give the cost less clients' and partners' shares at the base year's weekly cost."""
+        kept: Array | float = self.weekly_cost
         for rate in (self.client_income, self.joint_funding):
             if rate != 0:
-                kept = kept - paths.value(rate)
-        return kept
+                kept = kept - self.weekly_cost * paths.value(rate)
+        return self.average_people(paths) * (kept * self._weeks(paths))
+
+    def _weeks(self, paths: Paths) -> Array | float:
+        return paths.calendar.weeks if self.weeks is None else self.weeks
 
     def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
-        """Split growth: people at the base year's price, then mix, then price at the new people and mix.
+        """Split growth: people at the base year's price, then price, then mix.
 
         Councils report volume at old prices and price at new volume. Chance in individual costs is
         booked with mix.
         """
-        at_old_price = self._net(paths, 1.0)
+        at_old_price = self._net(paths)
         parts = {"people": at_old_price - base}
         if self._mixes:
             price = paths.index(self.price_growth)
@@ -205,7 +214,9 @@ class CareLine(Line):
 
     def _spread(self, paths: Paths, dispersion: Dispersion) -> Array:
         """Give the mean of individual costs over what is expected, which is 1 on average."""
-        people = np.maximum(self.average_people(paths), 1e-9)  # an empty line costs nothing whatever its mean
+        people = np.maximum(
+            self.average_people(paths), 1e-9
+        )  # an empty line costs nothing whatever its mean
         mean_score = _stayed(paths.score(f"{self.name}.dispersion"), dispersion.stay)
         if not self.few:
             return _mean_cost(people, mean_score, dispersion.cv)
@@ -222,8 +233,10 @@ class CareLine(Line):
 
 
 def _mean_cost(people: Array, score: Array, cv: float) -> Array:
-    """Draw the mean cost of ``people`` over its expectation: a lognormal matched to cv / sqrt(people)."""
-    sigma2 = np.log(1.0 + cv * cv / people)
+    """Draw the mean cost of ``people`` over its expectation, of variation cv / sqrt(people)."""
+    sigma2 = cv * cv / people
+    sigma2 += 1.0
+    np.log(sigma2, out=sigma2)
     out = np.sqrt(sigma2) * score
     sigma2 *= 0.5
     out -= sigma2
@@ -232,7 +245,9 @@ def _mean_cost(people: Array, score: Array, cv: float) -> Array:
 
 def _stayed(scores: Array, stay: float) -> Array:
     """Carry last year's people into this year: an AR(1) of scores, shape (year, draw)."""
-    path = scores.copy()
+    path = np.empty_like(scores)
+    path[0] = scores[0]
     for year in range(1, len(path)):
-        path[year] = stay * path[year - 1] + math.sqrt(1 - stay**2) * scores[year]
+        np.multiply(scores[year], math.sqrt(1 - stay**2), out=path[year])
+        path[year] += stay * path[year - 1]
     return path

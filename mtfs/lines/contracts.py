@@ -26,7 +26,7 @@ class BudgetLine(Line):
     volume_growth: GrowthAssumption = 0.0
     """growth of what is bought, apart from prices"""
     review_month: Annotated[int, Field(strict=True, ge=1, le=12)] = APRIL
-    """month of the financial year (1 = April) from which a year's uplift is paid; the rest comes next year"""
+    """month (1 = April) from which a year's uplift is paid; the rest comes next year"""
     cap: Growth | None = None
     """the contract's greatest uplift a year"""
     collar: Growth | None = None
@@ -60,8 +60,8 @@ class BudgetLine(Line):
 
     def cost(self, paths: Paths) -> Array:
         """Give the cost, GBP."""
-        cost = self.base * self._price(paths)
-        return cost * self._volume(paths) if self._grows else cost
+        price = self._price(paths)
+        return self._at_base_price(paths) * price if self._grows else self.base * price
 
     def _price(self, paths: Paths) -> Array:
         if self.cap is None and self.collar is None:
@@ -77,15 +77,17 @@ class BudgetLine(Line):
         paid[0] += late
         return paid
 
-    def _volume(self, paths: Paths) -> Array:
-        volume = paths.index(self.volume_growth)
-        return volume if self.phase_in == 1 else volume * paths.value(self.phase_in)
+    def _at_base_price(self, paths: Paths) -> Array:
+        return paths.block_derived(
+            (self.name, "volume"),
+            lambda: paths.index(self.volume_growth) * (self.base * paths.value(self.phase_in)),
+        )
 
     def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
         """Split growth into volume at old prices and price at the new volume."""
         if not self._grows:
             return {"price": cost - base}
-        volume = self.base * self._volume(paths)
+        volume = self._at_base_price(paths)
         return {"volume": volume - base, "price": cost - volume}
 
 
@@ -110,18 +112,21 @@ class FeesLine(Line):
 
     def cost(self, paths: Paths) -> Array:
         """Give the cost, GBP: income is negative cost."""
-        return -self.income * paths.index(self.price_growth) * self._volume(paths)
+        return self._at_base_price(paths) * paths.index(self.price_growth)
+
+    def _at_base_price(self, paths: Paths) -> Array:
+        return paths.block_derived(
+            (self.name, "volume"), lambda: -self.income * self._volume(paths)
+        )
 
     def _volume(self, paths: Paths) -> Array:
         volume = paths.index(self.volume_growth)
-        if self.elasticity != 0:
+        if self.elasticity != 0 and self.price_growth != self.price_index:
             relative = paths.index(self.price_growth) / paths.index(self.price_index)
             volume = volume * relative**self.elasticity
         return volume
 
     def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
         """Split growth into volume at old prices and price at the new volume."""
-        volume = -self.income * self._volume(paths)
+        volume = self._at_base_price(paths)
         return {"volume": volume - base, "price": cost - volume}
-
-

@@ -73,7 +73,7 @@ class CouncilTax(Source):
     band_d: Pounds | None = None
     """GBP, this council's own Band D in the base year"""
     tax_base: Pounds | None = None
-    """Band D equivalents in the base year; net of losses on collection unless collection is given"""
+    """Band D equivalents in the base year; net of losses unless collection is given"""
     base_income: Pounds | None = None
     """GBP raised in the base year, where Band D and tax base are not known"""
     tax_base_growth: GrowthAssumption = 0.0
@@ -93,7 +93,7 @@ class CouncilTax(Source):
     def _base_one_way(self) -> Self:
         parts = (self.band_d is not None) + (self.tax_base is not None)
         if parts not in {0, 2} or (parts == 2) == (self.base_income is not None):  # noqa: PLR2004 - both
-            msg = "give either 'band_d' and 'tax_base', or 'base_income' (GBP raised in the base year)"
+            msg = "give 'band_d' and 'tax_base', or 'base_income' (GBP raised in the base year)"
             raise ValueError(msg)
         return self
 
@@ -106,7 +106,9 @@ class CouncilTax(Source):
 
     def income_names(self) -> tuple[str, ...]:
         """List council tax and, where there is one, its collection fund."""
-        return (self.name, f"{self.name}: collection fund") if self.collection_fund else (self.name,)
+        return (
+            (self.name, f"{self.name}: collection fund") if self.collection_fund else (self.name,)
+        )
 
     def increase(self, paths: Paths) -> Array:
         """Give the rise of Band D in each year, a fraction."""
@@ -116,7 +118,8 @@ class CouncilTax(Source):
         """Give council tax and its collection fund, GBP."""
         band_d = compounded(self.increase(paths)) * self.raised
         base = paths.index(self.tax_base_growth)
-        actual = base * paths.value(self.collection) * band_d
+        actual = base * paths.value(self.collection)
+        actual = actual * band_d
         fund = self.collection_fund
         if fund is None:
             return (actual,)
@@ -124,18 +127,19 @@ class CouncilTax(Source):
         if paths.planned:
             return actual, declared
         planned = paths.planned_paths
-        known = np.ones_like(base)
-        known[1:] = base[:-1]
         growth = 1.0 + planned.value(self.tax_base_growth)
-        budgeted = known * growth * planned.value(self.collection) * band_d
-        arising = fund.share * (actual - budgeted)
-        balance = np.zeros_like(arising)
-        balance[fund.lag :] = arising[: -fund.lag]
-        return budgeted, declared + balance
+        budgeted = np.empty(actual.shape)
+        budgeted[...] = growth * planned.value(self.collection) * band_d
+        budgeted[1:] *= base[:-1]  # the last base known when the year's budget was set
+        balance = np.empty(np.broadcast_shapes(actual.shape, declared.shape))
+        balance[...] = declared
+        back = actual[: -fund.lag] - budgeted[: -fund.lag]
+        balance[fund.lag :] += back if fund.share == 1 else fund.share * back
+        return budgeted, balance
 
 
 class BusinessRates(Source):
-    """Retained business rates: local share of rates, tariff or top-up, levy, safety net, section 31.
+    """Retained business rates: local share, tariff or top-up, levy, safety net, section 31.
 
     Rates start at ``rates`` and follow the multiplier and real growth; ``baseline`` follows the
     multiplier alone. Growth above baseline pays ``levy``; income cannot fall below ``safety_net``
@@ -179,19 +183,23 @@ class BusinessRates(Source):
     def incomes(self, paths: Paths) -> tuple[Array, ...]:
         """Give retained rates with section 31, GBP."""
         index = paths.index(self.multiplier)
-        baseline = self.baseline * index
         real = paths.index(self.growth)
         rates = self.rates * index * real
         if self.reset is not None:
             first = paths.calendar.years.index(self.reset)
             rates, since = np.broadcast_arrays(rates, real)
             rates = rates.copy()
-            rates[first:] = self.reset_to * np.broadcast_to(baseline, rates.shape)[first:]
+            rates[first:] = self.reset_to * self.baseline * index[first:]
             rates[first:] *= since[first:] / since[first]
-        top_up = (self.top_up - self.tariff) * index
-        retained = rates - paths.value(self.levy) * np.maximum(rates - baseline, 0.0) + top_up
-        floor = paths.value(self.safety_net) * (baseline + top_up)
-        return (np.maximum(retained, floor) + paths.value(self.section_31),)
+        top_up = self.top_up - self.tariff
+        retained = rates + top_up * index
+        if self.levy != 0:
+            retained = retained - paths.value(self.levy) * np.maximum(
+                rates - self.baseline * index, 0.0
+            )
+        floor = paths.value(self.safety_net) * (self.baseline + top_up)
+        retained = np.maximum(retained, index * floor)
+        return (retained + paths.value(self.section_31) if self.section_31 != 0 else retained,)
 
 
 class Grant(Source):
@@ -203,7 +211,7 @@ class Grant(Source):
 
     kind: Literal["grant", "rsg"] = "grant"
     amount: PoundsAssumption
-    """GBP in the base year, growing with growth; or by year as a list or mapping, where growth is left out"""
+    """GBP in the base year, growing with growth; or by year, where growth is left out"""
     growth: GrowthAssumption | None = None
     """indexation a year since the base year"""
     ends: YearLabel | None = None
@@ -259,7 +267,7 @@ class Grant(Source):
 
 
 class OtherFunding(Amounts, Source):
-    """Any other funding, by yearly changes from a stated base or by levels; changes take any sign."""
+    """Any other funding, by levels or yearly changes from a base; changes take any sign."""
 
     kind: Literal["other"] = "other"
     base: Number = 0.0

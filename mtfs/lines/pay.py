@@ -22,7 +22,7 @@ from mtfs.vocabulary import Array
 
 
 class PayLine(Line):
-    """A pay bill: pay x (1 + pension) + employer national insurance, less vacancies, plus agency premium.
+    """A pay bill: pay x (1 + pension) + national insurance, less vacancies, plus agency premium.
 
     ``pay`` is basic pay of the whole establishment in the base year. An award in flat cash adds GBP
     a full-time post to the pay before the year's percentage award.
@@ -57,12 +57,19 @@ class PayLine(Line):
     """what agency staff cost above employees with on-costs, as a fraction of it"""
 
     components: ClassVar[tuple[str, ...]] = ("pay",)
-    share_fields: ClassVar[tuple[str, ...]] = ("pension", "national_insurance", "vacancies", "agency")
+    share_fields: ClassVar[tuple[str, ...]] = (
+        "pension",
+        "national_insurance",
+        "vacancies",
+        "agency",
+    )
 
     @model_validator(mode="after")
     def _posts_where_needed(self) -> Self:
         if self.posts is None and (self.flat_award != 0 or self.threshold != 0):
-            msg = "'flat_award' and 'threshold' are GBP a post; give 'posts' (full-time equivalents)"
+            msg = (
+                "'flat_award' and 'threshold' are GBP a post; give 'posts' (full-time equivalents)"
+            )
             raise ValueError(msg)
         return self
 
@@ -73,28 +80,23 @@ class PayLine(Line):
             return float(planned.value(assumption if base is None else base)[0, 0])
 
         insured = self.pay - first(self.threshold, self.base_threshold) * (self.posts or 0.0)
-        bill = (
-            self.pay * (1 + first(self.pension, self.base_pension))
-            + max(insured, 0.0) * first(self.national_insurance, self.base_national_insurance)
+        bill = self.pay * (1 + first(self.pension, self.base_pension)) + max(insured, 0.0) * first(
+            self.national_insurance, self.base_national_insurance
         )
         agency = first(self.agency, None) * first(self.agency_premium, None)
         return bill * (1 - first(self.vacancies, None)) * (1 + agency)
 
     def cost(self, paths: Paths) -> Array:
         """Give the cost of the pay bill, GBP."""
-        bill = pay = self._pay(paths)
-        if self.pension != 0:
-            bill = bill * (1 + paths.value(self.pension))
-        if self.national_insurance != 0:
-            insured = pay
-            if self.threshold != 0:
-                insured = np.maximum(pay - paths.value(self.threshold) * (self.posts or 0.0), 0.0)
-            bill = bill + insured * paths.value(self.national_insurance)
-        if self.vacancies != 0:
-            bill = bill * (1 - paths.value(self.vacancies))
-        if self.agency != 0:
-            bill = bill * (1 + paths.value(self.agency) * paths.value(self.agency_premium))
-        return bill
+        pay = self._pay(paths)
+        staffed = 1 + paths.value(self.agency) * paths.value(self.agency_premium)
+        staffed = staffed * (1 - paths.value(self.vacancies))
+        insurance = paths.value(self.national_insurance)
+        on_costs = 1 + paths.value(self.pension)
+        if self.threshold == 0:  # rates are usually certain, and so one product in all
+            return pay * ((on_costs + insurance) * staffed)
+        insured = np.maximum(pay - paths.value(self.threshold) * (self.posts or 0.0), 0.0)
+        return pay * (on_costs * staffed) + insured * (insurance * staffed)
 
     def _pay(self, paths: Paths) -> Array:
         if self.flat_award == 0:

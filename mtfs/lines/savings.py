@@ -7,6 +7,7 @@ from functools import cache
 from typing import Annotated, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from mtfs.assumptions import Declared, Noted, PoundsAssumption, Share, form
@@ -45,14 +46,19 @@ class Delivery(Declared):
 
 _beta = cache(Beta.from_mean)
 
-# Means follow Bristol's budget-time provisions of 2017/18 (green 1.00, amber 0.64, red 0.35); green is
-# lowered to 0.90 since Brighton & Hove delivered 0.82 of all schemes over 17 directorate-years
+# Means follow Bristol's budget-time provisions of 2017/18 (green 1.00, amber 0.64, red 0.35); green
+# is lowered to 0.90 since Brighton & Hove delivered 0.82 of all schemes over 17 directorate-years
 # (2022/23 to 2024/25). Spreads and "unidentified" are judgements. One council's provisions are weak
 # evidence: give your own council's record where there is one.
-_RAG = {"green": (0.90, 0.065), "amber": (0.65, 0.144), "red": (0.35, 0.144), "unidentified": (0.25, 0.144)}
+_RAG = {
+    "green": (0.90, 0.065),
+    "amber": (0.65, 0.144),
+    "red": (0.35, 0.144),
+    "unidentified": (0.25, 0.144),
+}
 
-# What a council delivered of a year's whole programme: Brighton & Hove, 17 directorate-years 2022/23 to
-# 2024/25, gross of in-year pressures: mean 0.82, standard deviation 0.16 (unweighted).
+# What a council delivered of a year's whole programme: Brighton & Hove, 17 directorate-years
+# 2022/23 to 2024/25, gross of in-year pressures: mean 0.82, standard deviation 0.16 (unweighted).
 PROGRAMME = (0.82, 0.16)
 
 
@@ -91,7 +97,7 @@ class Saving(Noted):
         ]
         | None
     ) = None
-    """share delivered in its year, a number or a distribution; takes the place of the RAG default"""
+    """share delivered in its year, a number or a distribution, in place of the RAG default"""
     starts: Annotated[Share, Field(gt=0)] = 1.0
     """chance that the scheme starts at all"""
     delays: tuple[Delay, ...] = ()
@@ -123,7 +129,9 @@ class Saving(Noted):
             "delay": bool(self.delays),
         }
         return tuple(
-            ShockSpec(f"{self.name}.{what}", "council", once=True) for what, held in wanted.items() if held
+            ShockSpec(f"{self.name}.{what}", "council", once=True)
+            for what, held in wanted.items()
+            if held
         )
 
     def planned(self, paths: Paths) -> Array:
@@ -144,15 +152,28 @@ class Saving(Noted):
         if paths.planned:
             nothing = np.zeros_like(planned)
             return planned, nothing, nothing
-        share = delivered_share(self.outcome, self.name, paths, common)
-        arrived = self._arrived(planned, share, paths)
-        lost = (1 - share) * (1 - self.slipped) * planned
+        share = self._share(paths, common)
+        arrived = self.arrived(paths, common)
+        lost = (1 - share) * ((1 - self.slipped) * planned)
         if self.starts < 1:
-            started = paths.score(f"{self.name}.start") < quantile_score(self.starts)
-            arrived = arrived * started
-            lost = np.where(started, lost, planned)
+            lost = np.where(self._started(paths), lost, planned)
         return arrived, planned - arrived - lost, lost
 
+    def arrived(self, paths: Paths, common: float) -> Array:
+        """Give savings delivered alone, as :meth:`delivered` does."""
+        planned = self.planned(paths)
+        if paths.planned:
+            return planned
+        arrived = self._arrived(planned, self._share(paths, common), paths)
+        return arrived * self._started(paths) if self.starts < 1 else arrived
+
+    def _share(self, paths: Paths, common: float) -> Array:
+        return paths.block_derived(
+            (self.name, "share"), lambda: delivered_share(self.outcome, self.name, paths, common)
+        )
+
+    def _started(self, paths: Paths) -> NDArray[np.bool_]:
+        return paths.score(f"{self.name}.start") < quantile_score(self.starts)
 
     def _arrived(self, planned: Array, share: Array, paths: Paths) -> Array:
         if not self.delays:
@@ -178,9 +199,11 @@ def delivered_share(outcome: Delivery | float, name: str, paths: Paths, common: 
 
 
 def arriving(planned: Array, share: Array, slipped: float, late: int = 0) -> Array:
-    """Give what arrives of planned levels: ``share`` of each step at once, ``slipped`` of the rest a year on."""
-    now, next_year = _shifted(planned, late), _shifted(planned, late + 1)
-    return share * now + (1 - share) * slipped * next_year
+    """Give what arrives: ``share`` of each step at once, ``slipped`` of the rest a year on."""
+    now, a_year_on = _shifted(planned, late), slipped * _shifted(planned, late + 1)
+    arrived = share * (now - a_year_on)
+    arrived += a_year_on
+    return arrived
 
 
 def _shifted(levels: Array, years: int) -> Array:

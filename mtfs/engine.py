@@ -1,0 +1,396 @@
+"""The engine: a plan made ready to run, and the arithmetic of one part of its draws.
+
+Scores become paths, paths pounds, pounds the gap; then the years run once, in order, for closure
+and reserves. The same arithmetic makes the council's own table. Where the result keeps a variable
+it is worked out in its place there; memory is what large runs wait for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mtfs.lines import ContingencyLine, Grant
+from mtfs.lines.financing import BalancesLine
+from mtfs.paths import Calendar, DriverStage, Paths
+from mtfs.plan import Plan
+from mtfs.reserves import ReserveOutcome, ReserveStage, planned_openings
+from mtfs.sampling import Scores, ShockSpec
+from mtfs.schema import allocate
+from mtfs.vocabulary import BLOCK, Array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class Store:
+    """The result, or the part of it that some blocks write; holds no variable that is not kept."""
+
+    arrays: Mapping[str, Array]
+    """by variable, shape (item, year, draw) or (year, draw); whole blocks of draws"""
+
+    def part(self, blocks: range) -> Store:
+        """Give the part of some blocks."""
+        draws = slice(blocks.start * BLOCK, blocks.stop * BLOCK)
+        return Store({name: array[..., draws] for name, array in self.arrays.items()})
+
+    def put(self, name: str, values: Array, item: int | None = None) -> None:
+        """Write values of shape (year, draw) or (year, 1)."""
+        target = self.arrays.get(name)
+        if target is not None:
+            target[... if item is None else item] = values
+
+    def add(self, name: str, values: Array, item: int) -> None:
+        """Add values of shape (year, draw) or (year, 1) to those that are there."""
+        self.arrays[name][item] += values
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One thread's room for what the result does not keep."""
+
+    paths: Array | None
+    """(driver, year, draw), unless the result keeps paths"""
+    yearly: Array
+    """scores of lines and the like, shape (shock, year, draw)"""
+    once: Array
+    """scores of what is drawn once, shape (shock, draw)"""
+    block: Array
+    """one block of one shock, (year, BLOCK): streams fill whole blocks"""
+
+
+@dataclass
+class Engine:
+    """A plan made ready to run: every array that does not depend on a draw."""
+
+    plan: Plan
+    calendar: Calendar
+    stage: DriverStage
+    rows: list[Any]
+    yearly: list[ShockSpec]
+    once: list[ShockSpec]
+    labels: dict[str, Sequence[str]]
+    aside: dict[str, tuple[str, Sequence[object]]]
+    planned_paths: Paths
+    fixed: dict[object, Array]
+    balances: dict[str, Array]
+    bases: list[float]
+    reserve_stage: ReserveStage
+    minimum: Array
+    planned_store: Store
+
+    @classmethod
+    def from_plan(cls, plan: Plan) -> Engine:
+        """Prepare a plan and work out the council's own table."""
+        calendar = plan.calendar
+        stage = DriverStage.from_drivers(plan.drivers, plan.correlations, calendar.years)
+        balances: dict[str, Array] = {}
+        planned = Paths(calendar, stage.planned, {}, {}, balances=balances)
+        balances.update(planned_openings(plan.reserves, plan.one_offs, planned, calendar))
+        rows: list[Any] = [*plan.rows(), *map(GrantRow, plan.requirement_grants())]
+        drivers = {stream.spec for stream in stage.streams}
+        others = [spec for spec in plan.shocks() if spec not in drivers]
+        labels, aside = _labels(plan, rows)
+        engine = cls(
+            plan=plan,
+            calendar=calendar,
+            stage=stage,
+            rows=rows,
+            yearly=[spec for spec in others if not spec.once],
+            once=[spec for spec in others if spec.once],
+            labels=labels,
+            aside=aside,
+            planned_paths=planned,
+            fixed={},
+            balances=balances,
+            bases=[row.base_cost(planned) * row.share for row in rows],
+            reserve_stage=ReserveStage(
+                plan.reserves,
+                plan.one_offs,
+                tuple(line for line in plan.lines if isinstance(line, BalancesLine)),
+                plan.savings_correlation,
+                np.zeros((plan.horizon, 1)),
+                balances,
+            ),
+            minimum=np.zeros((len(plan.reserves.funds), plan.horizon)),
+            planned_store=Store(allocate(labels, plan.horizon, 1, "all")),
+        )
+        engine._plan_ahead()
+        return engine
+
+    def _plan_ahead(self) -> None:
+        """Work out the council's own table, and from it the closure planned and minimum levels."""
+        store = self.planned_store
+        paid_in, tied = self._evaluate(self.planned_paths, store)
+        if self.plan.reserves.closure.policy != "none":
+            closed = np.maximum(store.arrays["gap_after_one_offs"], 0.0)
+            self.reserve_stage = replace(self.reserve_stage, planned_closure=closed)
+            self._reserves(self.planned_paths, paid_in, tied, store)
+        for number, fund in enumerate(self.plan.reserves.funds):
+            if fund.minimum is not None:
+                self.minimum[number] = self.planned_paths.value(fund.minimum)[:, 0]
+            elif fund.minimum_share is not None:
+                self.minimum[number] = fund.minimum_share * store.arrays["requirement"][:, 0]
+
+    def bench(self, n_blocks: int, store: Store) -> Bench:
+        """Make one thread's room for some blocks of the draws of ``store``."""
+        horizon, n = self.calendar.horizon, n_blocks * BLOCK
+        kept = "path" in store.arrays
+        return Bench(
+            None if kept else np.empty((len(self.plan.drivers), horizon, n)),
+            np.empty((len(self.yearly), horizon, n)),
+            np.empty((len(self.once), n)),
+            np.empty((horizon, BLOCK)),
+        )
+
+    def run_blocks(self, blocks: range, scores: Scores, bench: Bench, store: Store) -> None:
+        """Draw some blocks and write them into their place."""
+        store, n = store.part(blocks), len(blocks) * BLOCK
+        room = store.arrays["path"] if bench.paths is None else bench.paths[..., :n]
+        yearly, once = bench.yearly[..., :n], bench.once[:, :n]
+        for number, block in enumerate(blocks):
+            here = slice(number * BLOCK, (number + 1) * BLOCK)
+            for stream in self.stage.streams:
+                scores.fill(stream.spec, block, bench.block)
+                room[stream.slot, :, here] = bench.block
+            for spec, row in zip(self.yearly, yearly, strict=True):
+                scores.fill(spec, block, bench.block)
+                row[:, here] = bench.block
+            for number_once, spec in enumerate(self.once):
+                scores.fill(spec, block, once[number_once : number_once + 1, here])
+        own = {spec.name: row for spec, row in zip(self.once, once, strict=True)}
+        own |= {spec.name: rows for spec, rows in zip(self.yearly, yearly, strict=True)}
+        paths = Paths(
+            self.calendar,
+            self.stage.rows(room, own),
+            own,
+            self.fixed,
+            balances=self.balances,
+            planned_paths=self.planned_paths,
+        )
+        self._evaluate(paths, store)
+
+    def _evaluate(self, paths: Paths, store: Store) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Turn paths into pounds: the same arithmetic for the council's table and for draws.
+
+        Returns
+        -------
+        tuple
+            What was paid into funds and the balances of tied ones, as :meth:`_net_off` gives them.
+        """
+        for number, name in enumerate(self.labels["driver"]):
+            path = paths.value(name)
+            if path.shape[1] == 1:  # draws of an uncertain driver are there already
+                store.put("path", path, number)
+        costs = self._costs(paths, store)
+        paid_in, tied = self._net_off(paths, costs)
+        result = store.arrays
+        total, funding = result["requirement"], result["funding"]
+        total[...] = 0.0
+        for number, cost in enumerate(costs):
+            total += cost
+            store.put("cost", cost, number)
+        if not paths.planned and "contingency_spent" in result:
+            self._spend_contingency(paths, total, costs, result["contingency_spent"])
+        funding[...] = 0.0
+        names = iter(range(len(self.labels["source"])))
+        for source in self.plan.sources():
+            for income in source.incomes(paths):
+                funding += income
+                store.put("income", income, next(names))
+        np.subtract(total, funding, out=result["gap_before_savings"])
+        self._save(paths, store)
+        gap = np.subtract(total, funding, out=result["gap"])
+        result["annual_gap"][0] = gap[0]
+        np.subtract(gap[1:], gap[:-1], out=result["annual_gap"][1:])
+        self._reserves(paths, paid_in, tied, store)
+        return paid_in, tied
+
+    def _costs(self, paths: Paths, store: Store) -> list[Array]:
+        """Cost every row and book its growth under causes."""
+        costs: list[Array] = []
+        causes = {cause: number for number, cause in enumerate(self.labels["cause"])}
+        booked: set[str] = set()
+        care = iter(range(len(self.labels["care_line"])))
+        for row, base in zip(self.rows, self.bases, strict=True):
+            cost = row.cost(paths)
+            if "pressure" in store.arrays and not isinstance(row, GrantRow):
+                parts = row.parts(paths, cost, base / row.share if row.share else 0.0)
+                for component, part in parts.items():
+                    cause = getattr(row, "cause", None) or component
+                    book = store.add if cause in booked else store.put
+                    book("pressure", part if row.share == 1 else part * row.share, causes[cause])
+                    booked.add(cause)
+            costs.append(cost if row.share == 1 else cost * row.share)
+            if "people" in store.arrays and hasattr(row, "average_people"):
+                people = row.average_people(paths)
+                if people is not None:
+                    store.put("people", people, next(care))
+        for cause in causes.keys() - booked:  # one that a line may have and this plan's do not
+            store.put("pressure", np.zeros((paths.horizon, 1)), causes[cause])
+        return costs
+
+    def _net_off(
+        self, paths: Paths, costs: list[Array]
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Net ring-fenced grants and tied funds off their lines.
+
+        Returns
+        -------
+        tuple
+            What grants leave unspent, by the fund it is paid into, and the tied funds' balances.
+        """
+        place = {row.name: number for number, row in enumerate(self.rows)}
+        rest: dict[str, Array] = {}
+        for grant in self.plan.ring_fenced_grants():
+            line, to = place[str(grant.ring_fenced_to)], str(grant.rest_to)
+            (amount,) = grant.incomes(paths)
+            used = np.minimum(amount, np.maximum(costs[line], 0.0))
+            costs[line] = costs[line] - used
+            rest[to] = rest[to] + amount - used if to in rest else amount - used
+        tied: dict[str, Array] = {}
+        for fund in self.plan.reserves.funds:
+            if fund.tied_to is not None:
+                line = place[fund.tied_to]
+                tied[fund.name], costs[line] = _use_tied(
+                    fund, paths, costs[line], rest.get(fund.name)
+                )
+        return rest, tied
+
+    def _spend_contingency(
+        self, paths: Paths, total: Array, costs: Sequence[Array], spent: Array
+    ) -> None:
+        """Say how much of each contingency the overspends it covers used up, into ``spent``."""
+        planned = self.planned_store.arrays["cost"]
+        names = self.labels["line"]
+        held = [line for line in self.plan.lines if isinstance(line, ContingencyLine)]
+        for number, line in enumerate(held):
+            own = names.index(line.name)
+            if line.covers == "all":
+                over = total - (costs[own] + planned.sum(axis=0) - planned[own])
+            else:
+                covered = [names.index(name) for name in line.covers]
+                over = sum(costs[place] for place in covered) - planned[covered].sum(axis=0)
+            np.clip(over, 0.0, paths.value(line.amount) * line.share, out=spent[number])
+
+    def _save(self, paths: Paths, store: Store) -> None:
+        """Take the savings delivered off the requirement."""
+        total = store.arrays["requirement"]
+        for number, scheme in enumerate(self.plan.savings):
+            if "saving_lost" not in store.arrays:
+                total -= scheme.arrived(paths, self.plan.savings_correlation)
+                continue
+            delivered, late, lost = scheme.delivered(paths, self.plan.savings_correlation)
+            total -= delivered
+            store.put("saving_delivered", delivered, number)
+            store.put("saving_late", late, number)
+            store.put("saving_lost", lost, number)
+
+    def _reserves(
+        self, paths: Paths, paid_in: Mapping[str, Array], tied: Mapping[str, Array], store: Store
+    ) -> None:
+        falls: Array = np.zeros((paths.horizon, 1))
+        for number, item in enumerate(self.plan.memorandum):
+            balance, called = paths.block_derived(
+                (item.name, "balances"), partial(item.balances, paths)
+            )
+            falls = falls + called
+            store.put("memorandum", balance, number)
+        result = store.arrays
+        out = ReserveOutcome(
+            result["gap_after_one_offs"],
+            result["shortfall"],
+            result["unfunded"],
+            closing=result.get("reserve"),
+            one_off=result.get("one_off"),
+            interest=result.get("reserve_interest"),
+        )
+        self.reserve_stage.run(
+            result["gap"], paths, paid_in=paid_in, tied=tied, falls=falls, out=out
+        )
+
+
+@lru_cache(maxsize=8)
+def engine_of(plan: Plan) -> Engine:
+    """Give the engine of a plan: a sensitivity study runs one plan on many scores."""
+    return Engine.from_plan(plan)
+
+
+def _use_tied(fund: Any, paths: Paths, cost: Array, paid_in: Array | None) -> tuple[Array, Array]:
+    """Use a tied fund on its line as planned, as far as it and the line's cost go."""
+    shape = np.broadcast_shapes(cost.shape, () if paid_in is None else paid_in.shape)
+    closing, net = np.empty(shape), np.array(np.broadcast_to(cost, shape))
+    held: Array = np.full(1, fund.opening)
+    for year in range(paths.horizon):
+        held = held + paths.value(fund.contributions)[year]
+        if paid_in is not None:
+            held = held + paid_in[year]
+        used = np.minimum(
+            np.minimum(paths.value(fund.planned_use)[year], held), np.maximum(net[year], 0.0)
+        )
+        held = held - used
+        net[year] -= used
+        closing[year] = held
+    return closing, net
+
+
+@dataclass(frozen=True)
+class GrantRow:
+    """A general grant on the requirement side: a negative cost."""
+
+    grant: Grant
+    share: float = 1.0
+    kind: str = "grant"
+    service: str = "corporate"
+
+    @property
+    def name(self) -> str:
+        """The grant's name."""
+        return self.grant.name
+
+    def causes(self) -> tuple[str, ...]:
+        """List no cause: a grant is no pressure."""
+        return ()
+
+    def base_cost(self, planned: Paths) -> float:  # noqa: ARG002 - as a line's
+        """Give nothing: a grant is no pressure."""
+        return 0.0
+
+    def cost(self, paths: Paths) -> Array:
+        """Give the grant as negative cost, GBP."""
+        return -self.grant.incomes(paths)[0]
+
+
+def _labels(
+    plan: Plan, rows: Sequence[Any]
+) -> tuple[dict[str, Sequence[str]], dict[str, tuple[str, Sequence[object]]]]:
+    """Name everything along every dimension, and the coordinates beside them."""
+    causes: Iterator[str] = (cause for row in rows for cause in row.causes())
+    labels: dict[str, Sequence[str]] = {
+        "line": [row.name for row in rows],
+        "cause": list(dict.fromkeys(causes)),
+        "scheme": [scheme.name for scheme in plan.savings],
+        "source": [name for source in plan.sources() for name in source.income_names()],
+        "one_off_source": [source.name for source in plan.one_offs],
+        "fund": [fund.name for fund in plan.reserves.funds],
+        "balance": [item.name for item in plan.memorandum],
+        "care_line": [
+            line.name for line in plan.lines if line.kind in {"care", "temporary_accommodation"}
+        ],
+        "driver": [driver.name for driver in plan.drivers],
+        "contingency": [line.name for line in plan.lines if line.kind == "contingency"],
+        "invested": [
+            fund for line in plan.lines if isinstance(line, BalancesLine) for fund in line.funds
+        ],
+    }
+    aside: dict[str, tuple[str, Sequence[object]]] = {
+        "service": ("line", [row.service for row in rows]),
+        "kind": ("line", [row.kind for row in rows]),
+        "general": ("fund", [fund.general for fund in plan.reserves.funds]),
+        "usable": ("fund", [fund.absorbs for fund in plan.reserves.funds]),
+    }
+    return labels, aside
