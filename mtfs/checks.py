@@ -164,7 +164,8 @@ def _duplicates(draft: Draft) -> Iterator[Problem]:
         netted = grant.side == "requirement" and grant.ring_fenced_to is None
         if netted and grant.name in draft.names.get("lines", ()):
             yield Problem(
-                (*path, "name"), f"a line is called '{grant.name}' too; both are rows of the requirement"
+                (*path, "name"),
+                f"a line is called '{grant.name}' too; both are rows of the requirement",
             )
     yield from _shared_streams(draft)
 
@@ -180,7 +181,8 @@ def _shared_streams(draft: Draft) -> Iterator[Problem]:
             if other != drawer:
                 yield Problem(
                     path,
-                    f"draws from the stream '{spec.name}', as {other} does: use another name or 'shock'",
+                    f"draws from the stream '{spec.name}', as {other} does: use another name "
+                    "or 'shock'",
                 )
 
 
@@ -262,7 +264,11 @@ def _unbounded(driver: Driver | None, where: Path) -> Iterator[Problem]:
         )
         return
     stated = [driver.central, driver.planned, *(state.values for state in driver.states)]
-    held = [*(driver.bounds or ()), *driver.values, *(x for each in stated for x in stated_numbers(each))]
+    held = [
+        *(driver.bounds or ()),
+        *driver.values,
+        *(x for each in stated for x in stated_numbers(each)),
+    ]
     outside = [value for value in held if not 0 <= value <= 1]
     if outside:
         yield Problem(

@@ -154,7 +154,8 @@ def _too_fast(
             else (low, middle)
         )
     pairs = [
-        f"{names[j]} and {names[i]} {wanted[i, j]:g} -> {math.trunc(wanted[i, j] * low * 1000) / 1000:g}"
+        f"{names[j]} and {names[i]} {wanted[i, j]:g} -> "
+        f"{math.trunc(wanted[i, j] * low * 1000) / 1000:g}"
         for i in range(len(names))
         for j in range(i)
         if wanted[i, j] != 0

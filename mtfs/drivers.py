@@ -228,7 +228,10 @@ class Driver(Noted):
             ),
             (
                 shape in {"empirical", "discrete"} and (given or spreads > 0),
-                f"a driver of shape {shape} sits where its values or states are: no central, sd or interval",
+                (
+                    f"a driver of shape {shape} sits where its values or states are: no central, "
+                    "sd or interval"
+                ),
             ),
             (
                 shape in {"triangular", "pert"} and (spreads > 0 or self.stated_as == "median"),
@@ -253,8 +256,10 @@ class Driver(Noted):
             ),
             (bool(self.mix) and self.interval is not None, "give the own noise of a mix by 'sd'"),
             (
-                given and self.interval is not None
-                and self.stated_as != "median" and shape in {"lognormal", "beta"},
+                given
+                and self.interval is not None
+                and self.stated_as != "median"
+                and shape in {"lognormal", "beta"},
                 "with an interval the centre is the median: leave 'stated_as' out, or give 'sd'",
             ),
             (

@@ -268,10 +268,13 @@ class Engine:
         planned = self.planned_store.arrays["cost"]
         names = self.labels["line"]
         held = [line for line in self.plan.lines if isinstance(line, ContingencyLine)]
+        declared = len(self.plan.lines)  # rows that other parts imply come after the lines
         for number, line in enumerate(held):
             own = names.index(line.name)
             if line.covers == "all":
-                over = total - (costs[own] + planned.sum(axis=0) - planned[own])
+                apart = [own, *range(declared, len(names))]
+                over = total - sum(costs[place] for place in apart)
+                over -= planned.sum(axis=0) - planned[apart].sum(axis=0)
             else:
                 covered = [names.index(name) for name in line.covers]
                 over = sum(costs[place] for place in covered) - planned[covered].sum(axis=0)

@@ -110,7 +110,8 @@ class Closure(Declared):
     """How planned gaps are closed, for reserves and their risks only.
 
     ``plan``: each year's planned gap is closed recurrently by savings not yet identified, delivered
-    with a risk of their own. ``respond``: last year's shortfall as well, from the year after.
+    with a risk of their own. ``respond``: last year's shortfall as well, from the year after, less
+    what slipped and is still to come.
     ``none``: nothing is done, and every gap falls on reserves.
     """
 
@@ -250,7 +251,7 @@ class ReserveStage:
         funds = self.reserves.funds
         place = {fund.name: n for n, fund in enumerate(funds)}
         horizon, n = gap.shape
-        closure = self._closure(paths)
+        closure, still_to_come = self._closure(paths)
         responds = self.reserves.closure.policy == "respond"
         closing = np.empty((0, horizon, n)) if out.closing is None else out.closing
         invested = any(line.funds for line in self.balances)
@@ -287,8 +288,9 @@ class ReserveStage:
             if invested:
                 call += lost[year]
             self._absorb(call, held, place, out.unfunded[year])
-            if responds:
-                response = response + self._delivered(paths) * np.maximum(shortfall, 0.0)
+            if responds:  # to what will not come by itself next year
+                lasting = np.maximum(shortfall - still_to_come[year], 0.0)
+                response = response + self._delivered(paths) * lasting
             before = held
 
     def _absorb(self, call: Array, held: Array, place: dict[str, int], left: Array) -> None:
@@ -310,15 +312,20 @@ class ReserveStage:
             lambda: delivered_share(self.reserves.closure.delivery, CLOSURE, paths, self.common),
         )
 
-    def _closure(self, paths: Paths) -> Array:
-        """Give the closure delivered, as a level; a planned easing is taken in full."""
+    def _closure(self, paths: Paths) -> tuple[Array, Array]:
+        """Give the closure delivered, as a level, and what of it slipped into the next year.
+
+        A planned easing is taken in full.
+        """
         steps = np.diff(self.planned_closure, axis=0, prepend=0.0)
         if not steps.any() or paths.planned:
-            return self.planned_closure
+            return self.planned_closure, np.zeros_like(steps)
+        slipped, share = self.reserves.closure.slipped, self._delivered(paths)
         rising = np.cumsum(np.maximum(steps, 0.0), axis=0)
         easing = np.cumsum(np.minimum(steps, 0.0), axis=0)
-        closed = arriving(rising, self._delivered(paths), self.reserves.closure.slipped)
-        return closed + easing if easing.any() else closed
+        closed = arriving(rising, share, slipped)
+        late = (1 - share) * slipped * np.maximum(steps, 0.0)
+        return closed + easing if easing.any() else closed, late
 
     def _interest_lost(
         self,

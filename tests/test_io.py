@@ -251,7 +251,7 @@ def test_an_unknown_example_names_the_nearest():
 # NetCDF
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(plans())
 def test_saving_and_loading_is_identity(tmp_path_factory, plan):
     ds = run(plan, n_draws=4)

@@ -276,3 +276,9 @@ def test_funding_that_cannot_be_says_what_to_do(source, says):
     source = {key: value for key, value in source.items() if value is not None}
     with pytest.raises(PlanError, match=says):
         council(lines=[BUDGET], funding=[source], reserves=reserves)
+
+
+def test_income_already_collected_takes_no_collection_rate():
+    tax = {"kind": "council_tax", "name": "tax", "base_income": 100.0, "collection": 0.98}
+    with pytest.raises(PlanError, match="is what was collected"):
+        council(funding=[tax])

@@ -186,6 +186,21 @@ def test_underspends_and_overspends_of_covered_lines_offset():
     np.testing.assert_allclose(shaken(plan, 1)["contingency_spent"], [[[100 - 40]]])
 
 
+def test_a_grant_that_ends_is_not_an_overspend_of_any_line():
+    grant = {
+        "kind": "grant",
+        "name": "social care grant",
+        "amount": 100.0,
+        "ends": "2026/27",
+        "planned_to_continue": True,
+        "side": "requirement",
+    }
+    contingency = {"kind": "contingency", "name": "contingency", "amount": 50.0, "covers": "all"}
+    ds = run(council(lines=[BUDGET, contingency], funding=[grant]), n_draws=1)
+    assert first(ds["requirement"] - ds["planned_requirement"]) == [-50, 50, 50, 50]
+    assert first(ds["contingency_spent"]) == [0] * 4
+
+
 def test_contingency_pays_for_a_risk_that_happens():
     lines = [risk(probability=1.0, year=YEARS[0]), contingency(30.0)]
     ds = run(council(lines=lines), n_draws=1)

@@ -129,6 +129,7 @@ def test_lines_savings_and_income_add_up_to_the_gap(plan):
         assert ds[name].attrs["units"]
 
 
+@settings(max_examples=settings.default.max_examples // 2)
 @given(plans())
 def test_pressures_add_up_to_the_growth_of_lines(plan):
     bare = plan.with_changes(
@@ -153,6 +154,7 @@ def test_zero_spread_and_full_delivery_are_the_councils_own_table(plan):
             np.testing.assert_allclose(ds[name], planned, rtol=1e-9, atol=1e-3, err_msg=name)
 
 
+@settings(max_examples=settings.default.max_examples // 2)
 @given(mappings())
 def test_doubling_all_pounds_doubles_the_gap(data):
     twice = {key: doubled(value) if key != "drivers" else value for key, value in data.items()}

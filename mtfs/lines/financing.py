@@ -17,8 +17,8 @@ class CapitalLine(Line):
     """Capital financing: MRP and interest on old debt and on what the programme borrows.
 
     MRP on new borrowing starts the year after, in equal instalments over the asset life (the asset
-    life method of the statutory guidance on MRP); interest is paid on the opening balance and on half
-    of the year's borrowing.
+    life method of the statutory guidance on MRP); interest is paid on the opening balance and on
+    half of the year's borrowing.
     """
 
     kind: Literal["capital"] = "capital"
@@ -75,8 +75,9 @@ def repayments(borrowed: Array, life: float) -> tuple[Array, Array]:
 class BalancesLine(Line):
     """Income on balances: the rate times other cash and the funds' opening balances of the year.
 
-    The funds count at their planned balances, so that the gap does not depend on the closure policy;
-    what a draw loses or gains because its balances differ is met by reserves (``reserve_interest``).
+    The funds count at their planned balances, so that the gap does not depend on the closure
+    policy; what a draw loses or gains because its balances differ is met by reserves
+    (``reserve_interest``).
     """
 
     kind: Literal["balances"] = "balances"

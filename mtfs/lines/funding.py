@@ -75,7 +75,7 @@ class CouncilTax(Source):
     tax_base: Pounds | None = None
     """Band D equivalents in the base year; net of losses unless collection is given"""
     base_income: Pounds | None = None
-    """GBP raised in the base year, where Band D and tax base are not known"""
+    """GBP collected in the base year, where Band D and tax base are not known"""
     tax_base_growth: GrowthAssumption = 0.0
     collection: ShareAssumption = 1.0
     """share of what is due that is collected, by year; 1 where the tax base is net of losses"""
@@ -94,6 +94,9 @@ class CouncilTax(Source):
         parts = (self.band_d is not None) + (self.tax_base is not None)
         if parts not in {0, 2} or (parts == 2) == (self.base_income is not None):  # noqa: PLR2004 - both
             msg = "give 'band_d' and 'tax_base', or 'base_income' (GBP raised in the base year)"
+            raise ValueError(msg)
+        if self.base_income is not None and self.collection != 1:
+            msg = "'base_income' is what was collected; 'collection' goes with band_d and tax_base"
             raise ValueError(msg)
         return self
 

@@ -59,7 +59,11 @@ class RiskLine(Line):
 
     def shocks(self) -> tuple[ShockSpec, ...]:
         """List its stream: whether it happens."""
-        return (ShockSpec(f"{self.name}.happens", "council", once=True),) if self.probability < 1 else ()
+        return (
+            (ShockSpec(f"{self.name}.happens", "council", once=True),)
+            if self.probability < 1
+            else ()
+        )
 
     def cost(self, paths: Paths) -> Array:
         """Give the cost, GBP."""
