@@ -214,7 +214,7 @@ def funding_lists(draw, horizon, years, growth, fund, *, certain):
             tax_base_growth=growth,
             core_increase=by_year(rise, horizon),
             asc_precept=rise,
-            collection=collection,
+            **({"collection": collection} if "band_d" in tax else {}),
         )
     )
     if draw(st.booleans()):

@@ -79,7 +79,8 @@ RICH = {
         {
             "kind": "council_tax",
             "name": "tax",
-            "base_income": 3e7,
+            "band_d": 1500.0,
+            "tax_base": 20_000.0,
             "core_increase": 0.03,
             "collection": "kept",
             "collection_fund": {},
