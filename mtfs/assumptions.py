@@ -78,9 +78,7 @@ YearLabel = Annotated[str, AfterValidator(_check_year)]
 class Declared(BaseModel, metaclass=_Meta):
     """A frozen value of a plan, checked when made; wrong input raises :class:`mtfs.PlanError`."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -59,8 +59,19 @@ class Bench:
     """scores of lines and the like, shape (shock, year, draw)"""
     once: Array
     """scores of what is drawn once, shape (shock, draw)"""
-    block: Array
-    """one block of one shock, (year, BLOCK): streams fill whole blocks"""
+
+
+Fill: TypeAlias = tuple[ShockSpec, int, Array]
+"""a stream, the number of a block, and where its scores go: shape (year, BLOCK)"""
+
+
+def fill(fills: Iterator[Fill], scores: Scores, horizon: int) -> None:
+    """Fill scores until none are left; threads may share the list between them."""
+    whole = np.empty((horizon, BLOCK))  # generators write into one piece of memory
+    for spec, block, place in fills:
+        rows = whole[: place.shape[0]]
+        scores.fill(spec, block, rows)
+        place[...] = rows
 
 
 @dataclass
@@ -82,6 +93,8 @@ class Engine:
     reserve_stage: ReserveStage
     minimum: Array
     planned_store: Store
+    written: str
+    """the plan's canonical JSON"""
 
     @classmethod
     def from_plan(cls, plan: Plan) -> Engine:
@@ -118,6 +131,7 @@ class Engine:
             ),
             minimum=np.zeros((len(plan.reserves.funds), plan.horizon)),
             planned_store=Store(allocate(labels, plan.horizon, 1, "all")),
+            written=plan.to_json(),
         )
         engine._plan_ahead()
         return engine
@@ -144,35 +158,44 @@ class Engine:
             None if kept else np.empty((len(self.plan.drivers), horizon, n)),
             np.empty((len(self.yearly), horizon, n)),
             np.empty((len(self.once), n)),
-            np.empty((horizon, BLOCK)),
         )
 
-    def run_blocks(self, blocks: range, scores: Scores, bench: Bench, store: Store) -> None:
-        """Draw some blocks and write them into their place."""
-        store, n = store.part(blocks), len(blocks) * BLOCK
-        room = store.arrays["path"] if bench.paths is None else bench.paths[..., :n]
+    def fills(self, blocks: range, bench: Bench, store: Store) -> Iterator[Fill]:
+        """List what some blocks' scores are made of, and where each goes."""
+        n = len(blocks) * BLOCK
+        room = self._room(blocks, bench, store)
         yearly, once = bench.yearly[..., :n], bench.once[:, :n]
         for number, block in enumerate(blocks):
             here = slice(number * BLOCK, (number + 1) * BLOCK)
             for stream in self.stage.streams:
-                scores.fill(stream.spec, block, bench.block)
-                room[stream.slot, :, here] = bench.block
+                yield stream.spec, block, room[stream.slot, :, here]
             for spec, row in zip(self.yearly, yearly, strict=True):
-                scores.fill(spec, block, bench.block)
-                row[:, here] = bench.block
-            for number_once, spec in enumerate(self.once):
-                scores.fill(spec, block, once[number_once : number_once + 1, here])
-        own = {spec.name: row for spec, row in zip(self.once, once, strict=True)}
-        own |= {spec.name: rows for spec, rows in zip(self.yearly, yearly, strict=True)}
+                yield spec, block, row[:, here]
+            for place, spec in enumerate(self.once):
+                yield spec, block, once[place : place + 1, here]
+
+    def run_blocks(self, blocks: range, bench: Bench, store: Store) -> None:
+        """Turn some blocks' scores into pounds, in their place."""
+        n = len(blocks) * BLOCK
+        own = {spec.name: row[:n] for spec, row in zip(self.once, bench.once, strict=True)}
+        own |= {
+            spec.name: rows[:, :n] for spec, rows in zip(self.yearly, bench.yearly, strict=True)
+        }
         paths = Paths(
             self.calendar,
-            self.stage.rows(room, own),
+            self.stage.rows(self._room(blocks, bench, store), own),
             own,
             self.fixed,
             balances=self.balances,
             planned_paths=self.planned_paths,
         )
-        self._evaluate(paths, store)
+        self._evaluate(paths, store.part(blocks))
+
+    def _room(self, blocks: range, bench: Bench, store: Store) -> Array:
+        """Give the place of some blocks' paths: in the result where it keeps them."""
+        if bench.paths is None:
+            return store.part(blocks).arrays["path"]
+        return bench.paths[..., : len(blocks) * BLOCK]
 
     def _evaluate(self, paths: Paths, store: Store) -> tuple[dict[str, Array], dict[str, Array]]:
         """Turn paths into pounds: the same arithmetic for the council's table and for draws.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mtfs.engine import Store, engine_of
+from mtfs.engine import Engine, Store, engine_of, fill
 from mtfs.plan import Plan, digest_of
 from mtfs.sampling import GivenScores, RandomScores, Scores, draw_scores, fresh_seed
 from mtfs.schema import VARIABLES, Keep, allocate, assemble, kept
@@ -163,33 +163,19 @@ def _run(
     _require_memory(engine.labels, horizon, n_blocks * BLOCK, keep)
     store = Store(allocate(engine.labels, horizon, n_blocks * BLOCK, keep))
     workers = os.cpu_count() or 1 if n_threads is None else require_count(n_threads, "n_threads")
-    parts = shared_out(n_blocks, min(n_blocks, workers))
-    todo, done = iter(parts), itertools.count(1)
-    np.empty(
-        ROOM
-    )  # freed at once: glibc then keeps freed memory of this size for the work on blocks
-
-    def work() -> None:
-        bench = engine.bench(max(map(len, parts)), store)
-        for part in todo:  # next() of a list iterator is atomic: each part goes to one thread
-            engine.run_blocks(part, scores, bench, store)
-            if progress is not None:
-                progress(next(done), len(parts))
-
-    with ThreadPoolExecutor(workers) as pool:
-        others = [pool.submit(work) for _ in range(min(n_blocks, workers) - 1)]
-        work()
-        for other in others:
-            other.result()
-    written = plan.to_json()
+    workers = min(n_blocks, workers)
+    # Freed at once: glibc then keeps freed memory of this size for the work on blocks.
+    np.empty(ROOM)
+    run = _run_few if n_blocks <= MOST_BLOCKS else _run_many
+    run(engine, scores, store, n_blocks=n_blocks, workers=workers, progress=progress)
     attrs = {
         "title": f"{plan.council}: distribution of the budget gap",
         "council": plan.council,
         "price_base": plan.price_base,
         **said,
         "n_draws": n_draws,
-        "plan": written,
-        "plan_digest": digest_of(written),
+        "plan": engine.written,
+        "plan_digest": digest_of(engine.written),
         "closure": plan.reserves.closure.policy,
         "mtfs_version": VERSION,
         "numpy_version": np.__version__,
@@ -210,6 +196,66 @@ def _run(
         years=plan.years,
         attrs=attrs,
     )
+
+
+def _run_few(
+    engine: Engine,
+    scores: Scores,
+    store: Store,
+    *,
+    n_blocks: int,
+    workers: int,
+    progress: Progress | None,
+) -> None:
+    """Run few blocks: threads share out the scores, then one does the sums.
+
+    Filling a score lets go of the interpreter's lock for long; short sums on two threads would
+    spend more on handing it over than they gain.
+    """
+    blocks = range(n_blocks)
+    bench = engine.bench(n_blocks, store)
+    fills = iter(list(engine.fills(blocks, bench, store)))  # whose next() is atomic
+
+    def work() -> None:
+        fill(fills, scores, engine.calendar.horizon)
+
+    _on_threads(work, workers)
+    engine.run_blocks(blocks, bench, store)
+    if progress is not None:
+        progress(1, 1)
+
+
+def _run_many(
+    engine: Engine,
+    scores: Scores,
+    store: Store,
+    *,
+    n_blocks: int,
+    workers: int,
+    progress: Progress | None,
+) -> None:
+    """Run many blocks: each thread takes parts of several blocks, from scores to pounds."""
+    parts = shared_out(n_blocks, workers)
+    todo, done = iter(parts), itertools.count(1)
+
+    def work() -> None:
+        bench = engine.bench(max(map(len, parts)), store)
+        for part in todo:  # next() of a list iterator is atomic: each part goes to one thread
+            fill(engine.fills(part, bench, store), scores, engine.calendar.horizon)
+            engine.run_blocks(part, bench, store)
+            if progress is not None:
+                progress(next(done), len(parts))
+
+    _on_threads(work, workers)
+
+
+def _on_threads(work: Callable[[], None], workers: int) -> None:
+    """Do some work on this thread and others, and wait for all."""
+    with ThreadPoolExecutor(workers) as pool:
+        others = [pool.submit(work) for _ in range(workers - 1)]
+        work()
+        for other in others:
+            other.result()
 
 
 def _cut(arrays: Mapping[str, Array], n_draws: int) -> dict[str, Array]:

@@ -395,3 +395,10 @@ def test_the_package_offers_what_it_names():
     assert all(hasattr(mtfs, name) for name in mtfs.__all__)
     with pytest.raises(AttributeError, match="no attribute 'project_gaps'"):
         mtfs.project_gaps  # noqa: B018
+
+
+def test_the_schema_says_what_keys_mean_inherited_and_nested_ones_too():
+    found = Plan.model_json_schema()["$defs"]
+    assert "half where it comes evenly" in found["CareLine"]["properties"]["arrival"]["description"]
+    assert "jointly run" in found["CareLine"]["properties"]["share"]["description"]
+    assert "coefficient of variation" in found["Dispersion"]["properties"]["cv"]["description"]

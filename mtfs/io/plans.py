@@ -32,11 +32,12 @@ def load_plan(path: str | PathLike[str]) -> Plan:
     PlanError
         When the file is not a plan; lists every problem with its file, line and place.
     """
-    problems, _ = check_plan(path)
-    if problems:
-        raise PlanError(problems)
     data, _ = read_yaml(path)
-    return Plan.model_validate(data)
+    try:
+        return Plan.model_validate(data)
+    except PlanError:
+        problems, _ = check_plan(path)
+        raise PlanError(problems) from None
 
 
 def check_plan(path: str | PathLike[str]) -> tuple[list[Problem], list[Problem]]:
