@@ -171,3 +171,24 @@ def test_a_general_fund_without_a_minimum_has_only_the_chance_of_exhaustion():
     }
     table = measures.reserve_risk(mtfs.project_gap(plan, n_draws=2, seed=1))
     assert list(table.columns) == ["exhausted", "exhausted_se"]
+
+
+def test_a_probability_takes_one_bound(ds):
+    np.testing.assert_array_equal(
+        ds.mtfs.probability("gap", below=1e6), (ds["gap"] < 1e6).mean("draw")
+    )
+
+
+def test_what_no_table_plans_has_a_summary_without_a_plan():
+    plan = {
+        "council": "A",
+        "first_year": "2026/27",
+        "lines": [{"kind": "balances", "name": "income", "rate": 0.04, "funds": ["fund"]}],
+        "reserves": {"funds": [{"name": "fund", "opening": 1e6}], "surplus_to": "fund"},
+    }
+    ds = mtfs.project_gap(plan, n_draws=4, seed=1)
+    table = ds.mtfs.summary(variable="reserve_interest")
+    assert "plan" not in table
+    assert "plan_enough" not in table
+    # no fund is called the general fund, so only exhaustion can be told
+    assert list(ds.mtfs.reserve_risk().columns) == ["exhausted", "exhausted_se"]

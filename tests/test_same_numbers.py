@@ -213,11 +213,12 @@ def test_a_result_says_what_it_is(whole):
     assert not set(whole.dims) & set(whole.data_vars)
 
 
-def test_progress_counts_to_the_end():
+@pytest.mark.parametrize("n_blocks", [1, 9])
+def test_progress_counts_to_the_end(n_blocks):
     told = []
     run(
         PLAN,
-        n_draws=9 * BLOCK,
+        n_draws=n_blocks * BLOCK,
         n_threads=1,
         progress=lambda done, parts: told.append((done, parts)),
     )
