@@ -57,7 +57,12 @@ def _growth(value: float) -> float:
     return value
 
 
-_number = (BeforeValidator(_plain), Field(strict=True, allow_inf_nan=False))
+# Ten trillion: more than any budget, and far from where floating point gives up.
+LARGEST = 1e13
+_number = (
+    BeforeValidator(_plain),
+    Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST),
+)
 Number = Annotated[float, *_number]
 Money = Number
 Pounds = Annotated[float, *_number, Field(ge=0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +30,16 @@ from mtfs.lines.savings import COMMON, Delivery
 from mtfs.paths import Calendar, in_order
 from mtfs.problems import kind_names, number_as_text
 from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
-from mtfs.vocabulary import Array, MtfsError, Path, PlanError, Problem, listing, suggest
+from mtfs.vocabulary import (
+    MAX_HORIZON,
+    Array,
+    MtfsError,
+    Path,
+    PlanError,
+    Problem,
+    listing,
+    suggest,
+)
 
 _BOUNDED = {"triangular", "pert", "beta", "discrete", "empirical"}
 _GROWTHS = {"growth", "award", "core_increase", "asc_precept"}
@@ -75,10 +85,11 @@ class Draft:
     @classmethod
     def salvage(cls, data: Mapping[Any, Any], kinds: Mapping[str, TypeAdapter[Any]]) -> Draft:
         """Keep the parts of a mapping that are right in themselves."""
-        try:
-            calendar = Calendar.from_first(data.get("first_year"), data.get("horizon", 4))  # type: ignore[arg-type]
-        except (MtfsError, TypeError):
-            calendar = None
+        first, horizon = data.get("first_year"), data.get("horizon", 4)
+        calendar = None
+        if isinstance(first, str) and horizon in range(1, MAX_HORIZON + 1):
+            with contextlib.suppress(MtfsError):
+                calendar = Calendar.from_first(first, int(horizon))
         draft = cls(calendar, {})
         for group, kind in kinds.items():
             held = data.get(group, ())
@@ -142,7 +153,7 @@ def reference_problems(draft: Draft) -> list[Problem]:
     found = [*_duplicates(draft), *_unknown_names(draft), *_references(draft)]
     if draft.calendar is None:
         return found
-    found += [*_years(draft, draft.calendar), *_each_driver(draft, draft.calendar)]
+    found += _of_years(draft, draft.calendar)
     if not found:
         found += _joint(draft, draft.calendar)
     if not (draft.names.get("lines") or draft.names.get("funding")):
@@ -363,6 +374,13 @@ def _years(draft: Draft, calendar: Calendar) -> Iterator[Problem]:
             )
 
 
+def _of_years(draft: Draft, calendar: Calendar) -> list[Problem]:
+    """List what does not fit the years, and drivers that fit but have no distribution in one."""
+    found = list(_years(draft, calendar))
+    wrong = {problem.path[:2] for problem in found}
+    return found + [p for p in _each_driver(draft, calendar) if p.path[:2] not in wrong]
+
+
 def _each_driver(draft: Draft, calendar: Calendar) -> Iterator[Problem]:
     """Check that every driver has a distribution in every year."""
     for path, driver in draft.each(Driver):
@@ -406,7 +424,7 @@ def _lags(draft: Draft) -> Iterator[Problem]:
 def implausible(draft: Draft) -> list[Problem]:
     """List what can be used but is more likely a slip; nothing while there are plain errors."""
     calendar = draft.calendar
-    if calendar is None or any(True for _ in _years(draft, calendar)):
+    if calendar is None or _of_years(draft, calendar):
         return []
     planned = {
         driver.name: driver.planned_values(calendar.years)

@@ -61,9 +61,8 @@ def run(  # noqa: PLR0917 - typer reads options from the signature
     """Project the gap of a plan and tabulate it, with the risks to reserves."""
     from mtfs.projection import project_gap
 
-    for path in (output, fan):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+    _require_target(output, {".nc"})
+    _require_target(fan, {".png", ".pdf", ".svg"})
     held = _plan(plan)
     ds = project_gap(held, n_draws=draws, seed=seed)
     _show_summary(ds, variable)
@@ -185,15 +184,27 @@ def _show_summary(ds: xr.Dataset, variable: str) -> None:
     )
 
 
+def _require_target(path: Path | None, suffixes: set[str]) -> None:
+    """Refuse a file that could not be written, before anything is run."""
+    if path is None:
+        return
+    if path.is_dir():
+        _fail(f"{path}: is a folder; expected a file")
+    if path.suffix not in suffixes:
+        _fail(f"{path}: expected a name that ends in {' or '.join(sorted(suffixes))}")
+    if not path.parent.is_dir():
+        _fail(f"{path}: the folder '{path.parent}' does not exist")
+
+
 def _show_risks(plan: Plan, ds: xr.Dataset) -> None:
-    """Tabulate the risks to reserves under policies ``plan`` and ``none``, on the same draws."""
+    """Tabulate the risks to reserves on the same draws: under the plan's policy and two others."""
     from mtfs.measures import reserve_risk
     from mtfs.projection import project_gap
 
     if not plan.reserves.funds:
         return
     risks: dict[str, pd.DataFrame] = {}
-    for policy in ("plan", "none"):
+    for policy in dict.fromkeys((ds.attrs["closure"], "plan", "none")):
         other = ds
         if policy != ds.attrs["closure"]:
             changed = plan.with_changes({"reserves.closure.policy": policy})
@@ -201,12 +212,20 @@ def _show_risks(plan: Plan, ds: xr.Dataset) -> None:
                 changed, n_draws=ds.attrs["n_draws"], seed=ds.attrs["seed"], keep="totals"
             )
         risks[policy] = reserve_risk(other)
+    drops = any(item.override for item in plan.memorandum)
     words = {
-        "exhausted": "shortfall to date exceeds usable reserves",
+        "exhausted": (
+            "shortfall and ended overrides to date exceed" if drops else "shortfall to date exceeds"
+        )
+        + " usable reserves",
         "below_minimum": "general fund below its minimum",
     }
     rows = [
-        [words[name], policy, *(f"{share:.1%}" for share in table[name])]
+        [
+            words[name],
+            f"{policy} (this plan's)" if policy == ds.attrs["closure"] else policy,
+            *(f"{share:.1%}" for share in table[name]),
+        ]
         for name in words
         for policy, table in risks.items()
         if name in table

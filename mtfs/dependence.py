@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from mtfs.drivers import CommonFactor, Driver, Pair
 from mtfs.sampling import NotPositiveDefiniteError, lower_factor
 from mtfs.vocabulary import Array, MtfsError
+
+Smooth: TypeAlias = Mapping[str, tuple[Array, Array]]
+"""by driver, the weights of last year's score and of this year's"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def dependence(
         try:
             lower_factor(wanted)
         except NotPositiveDefiniteError:
-            raise MtfsError(_impossible(names, wanted)) from None
+            raise MtfsError(_impossible(names, wanted, smooth, horizon)) from None
         factors = _factors(names, wanted, smooth, horizon)
         if factors is None:
             raise MtfsError(_too_fast(names, wanted, smooth, horizon))
@@ -98,9 +101,7 @@ def _connected(names: Sequence[str], stated: dict[frozenset[str], float]) -> lis
     return found
 
 
-def _factors(
-    names: Sequence[str], wanted: Array, smooth: dict[str, tuple[Array, Array]], horizon: int
-) -> Array | None:
+def _factors(names: Sequence[str], wanted: Array, smooth: Smooth, horizon: int) -> Array | None:
     """Factor the correlations of every year's new shocks, or give None where they cannot be had."""
     old = np.array([smooth[name][0] for name in names])
     new = np.array([smooth[name][1] for name in names])
@@ -120,50 +121,51 @@ def _factors(
     return factors
 
 
-def _impossible(names: Sequence[str], wanted: Array) -> str:
+def _impossible(names: Sequence[str], wanted: Array, smooth: Smooth, horizon: int) -> str:
     from statsmodels.stats.correlation_tools import corr_nearest  # noqa: PLC0415 - to explain
     from statsmodels.tools.sm_exceptions import IterationLimitWarning  # noqa: PLC0415
 
     with warnings.catch_warnings():  # it may stop a little short of the nearest, which will do
         warnings.simplefilter("ignore", IterationLimitWarning)
         near = np.asarray(corr_nearest(wanted, threshold=1e-3 * len(names), n_fact=100))
-    pairs = [
-        f"{names[j]} and {names[i]} {wanted[i, j]:g} -> {near[i, j]:.3f}"
-        for i in range(len(names))
-        for j in range(i)
-        if abs(near[i, j] - wanted[i, j]) > 5e-4  # noqa: PLR2004 - what three digits show
-    ]
     return (
         f"the correlations of {', '.join(names)} contradict each other (their matrix is not "
-        "positive "
-        f"definite). The nearest valid ones: {'; '.join(pairs)}"
+        "positive definite). The nearest valid ones: "
+        + _changes(names, wanted, _strongest(names, near, smooth, horizon))
     )
 
 
-def _too_fast(
-    names: Sequence[str], wanted: Array, smooth: dict[str, tuple[Array, Array]], horizon: int
-) -> str:
-    low, high = 0.0, 1.0
-    for _ in range(20):
-        middle = (low + high) / 2
-        scaled = wanted * middle
-        np.fill_diagonal(scaled, 1.0)
-        low, high = (
-            (middle, high)
-            if _factors(names, scaled, smooth, horizon) is not None
-            else (low, middle)
-        )
-    pairs = [
-        f"{names[j]} and {names[i]} {wanted[i, j]:g} -> "
-        f"{math.trunc(wanted[i, j] * low * 1000) / 1000:g}"
-        for i in range(len(names))
-        for j in range(i)
-        if wanted[i, j] != 0
-    ]
+def _too_fast(names: Sequence[str], wanted: Array, smooth: Smooth, horizon: int) -> str:
     return (
         f"the correlations of {', '.join(names)} cannot hold in every year, since the drivers' "
-        "shocks "
-        "last for different times. Give them more similar 'persistence', or correlations no "
-        "stronger "
-        f"than: {'; '.join(pairs)}"
+        "shocks last for different times. Give them more similar 'persistence', or correlations "
+        "no stronger than: " + _changes(names, wanted, _strongest(names, wanted, smooth, horizon))
+    )
+
+
+def _strongest(names: Sequence[str], wanted: Array, smooth: Smooth, horizon: int) -> Array:
+    """Weaken correlations alike until they hold in every year; written with three digits."""
+
+    def weakened(share: float) -> Array:
+        matrix = np.trunc(wanted * share * 1000) / 1000
+        np.fill_diagonal(matrix, 1.0)
+        return matrix
+
+    low, high = 0.0, 1.0
+    if _factors(names, weakened(high), smooth, horizon) is not None:
+        return weakened(high)
+    for _ in range(20):
+        middle = (low + high) / 2
+        held = _factors(names, weakened(middle), smooth, horizon) is not None
+        low, high = (middle, high) if held else (low, middle)
+    return weakened(low)
+
+
+def _changes(names: Sequence[str], wanted: Array, found: Array) -> str:
+    """Say which correlations would have to change, and to what."""
+    return "; ".join(
+        f"{names[j]} and {names[i]} {wanted[i, j]:g} -> {found[i, j]:g}"
+        for i in range(len(names))
+        for j in range(i)
+        if wanted[i, j] != found[i, j]
     )

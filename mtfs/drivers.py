@@ -35,6 +35,7 @@ from mtfs.distributions import (
     interval,
     require_interval,
 )
+from mtfs.problems import number_as_text
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array, MtfsError
 
@@ -174,6 +175,17 @@ class Driver(Noted):
             raise MtfsError(wrong)
         return self
 
+    def _texts(self) -> list[str]:
+        """Name values that came as text."""
+        texts = {"central": self.central, "planned": self.planned, "sd": self.sd}
+        return [
+            f"{name}: {number_as_text(value)}"
+            if number_as_text(value)
+            else f"'{name}' is {value!r}; expected numbers; to follow other drivers use 'mix'"
+            for name, value in texts.items()
+            if isinstance(value, str)
+        ]
+
     def _faults(self) -> list[str]:
         """Name what the fields say against each other."""
         shape, given = self.shape, self.central is not None
@@ -181,12 +193,6 @@ class Driver(Noted):
         spreads = (self.sd is not None) + (self.interval is not None)
         rules = [
             (spreads > 1, "'sd' and 'interval' both give the spread; keep one"),
-            (
-                isinstance(self.central, str)
-                or isinstance(self.sd, str)
-                or isinstance(self.planned, str),
-                "'central', 'planned' and 'sd' are numbers; to follow other drivers use 'mix'",
-            ),
             (
                 not (given or self.interval or self.mix or shape in {"empirical", "discrete"}),
                 "no value: give 'central', 'interval', 'mix', 'values' or 'states'",
@@ -268,7 +274,7 @@ class Driver(Noted):
             ),
             (len({e.name for e in self.events}) < len(self.events), "two events bear one name"),
         ]
-        return [message for broken, message in rules if broken]
+        return self._texts() + [message for broken, message in rules if broken]
 
     def distributions(self, years: Sequence[str]) -> list[Distribution]:
         """Give the distribution of every year before events, spread growing where it is a walk.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import types
 import typing
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from mtfs.vocabulary import Path, PlanError, Problem, listing, suggest
+from mtfs.vocabulary import Path, PlanError, Problem, listing, suggest, year_label
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-_NUMBER_AS_TEXT = re.compile(r"^[£$€]?\s*(-?[\d,_]*\.?\d+)\s*(k|m|bn|%)?$", re.IGNORECASE)
+_NUMBER_AS_TEXT = re.compile(
+    r"^[£$€]?\s*(-?[\d,_]*\.?\d+(?:e[-+]?\d+)?)\s*(k|m|bn|%)?$", re.IGNORECASE
+)
 _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "bn": 1e9, "%": 0.01}
 _MODEL_ERRORS = {"model_type", "model_attributes_type", "dict_type"}
 _EXPECTED = {
@@ -25,7 +28,7 @@ _EXPECTED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "finite_number": "a finite number",
-    "tuple_type": "a list",
+    "tuple_type": "a list in square brackets, one value too",
     "string_type": "text",
     "bool_type": "true or false",
 }
@@ -38,6 +41,8 @@ def number_as_text(value: object) -> str | None:
     if match is None:
         return None
     number = float(match[1].replace(",", "").replace("_", "")) * _SCALE[(match[2] or "").lower()]
+    if not math.isfinite(number):
+        return None
     plain = f"{number:.10g}"
     if "e" in plain:
         plain = f"{number:.0f}"
@@ -58,12 +63,12 @@ def problems_from(error: ValidationError, model: type[BaseModel], data: object) 
     """
     found: list[Problem] = []
     for item in error.errors(include_url=False):
-        path, kind = _walk(item["loc"], model)
+        path, kind, options = _walk(item["loc"], model)
         inner = item.get("ctx", {}).get("error")
         nested = (
             [problem.at(path) for problem in inner.problems]
             if isinstance(inner, PlanError)
-            else [Problem(path, _message(item, kind))]
+            else [Problem(path, _message(item, kind, options))]
         )
         found.extend(Problem(p.path, p.message, p.where or place(p.path, data)) for p in nested)
     return found
@@ -89,8 +94,16 @@ def _name_of(node: object) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _walk(loc: Path, model: type[BaseModel]) -> tuple[Path, type[BaseModel] | None]:
-    """Drop pydantic's union tags from ``loc`` and find the model that holds its last step."""
+def _walk(
+    loc: Path, model: type[BaseModel]
+) -> tuple[Path, type[BaseModel] | None, list[type[BaseModel]]]:
+    """Drop pydantic's union tags from ``loc``; find the model that holds its last step.
+
+    Returns
+    -------
+    tuple
+        The path, that model, and the models of which one was expected there.
+    """
     path: list[str | int] = []
     kind: Any = model
     holder: type[BaseModel] | None = model
@@ -113,7 +126,7 @@ def _walk(loc: Path, model: type[BaseModel]) -> tuple[Path, type[BaseModel] | No
             continue
         path.append(step)
         holder = options[0] if len(options) == 1 else holder
-    return tuple(path), holder
+    return tuple(path), holder, _models(kind)
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:
@@ -130,7 +143,9 @@ def kind_names(model: type[BaseModel]) -> tuple[str, ...]:
     return typing.get_args(field.annotation) if field is not None else ()
 
 
-def _message(item: ErrorDetails, kind: type[BaseModel] | None) -> str:
+def _message(
+    item: ErrorDetails, kind: type[BaseModel] | None, options: Sequence[type[BaseModel]]
+) -> str:
     """Say what was found and what was expected; pydantic's own words where ours add nothing."""
     found, error = item["input"], item["type"]
     ctx = item.get("ctx", {})
@@ -143,7 +158,8 @@ def _message(item: ErrorDetails, kind: type[BaseModel] | None) -> str:
         "extra_forbidden": f"unknown key '{last}'.{suggest(last, known)} "
         f"It may hold: {', '.join(known)}.",
         "missing": f"'{last}' is missing; it must be given",
-        "union_tag_not_found": "'kind' is missing; it must be given",
+        "union_tag_not_found": "'kind' is missing; it must be given, one of "
+        + listing((name for model in options for name in kind_names(model)), 30),
         "union_tag_invalid": _unknown_kind(ctx),
         "literal_error": f"found {_show(found)}; expected {ctx.get('expected')}."
         + _nearest_option(found, ctx),
@@ -151,6 +167,12 @@ def _message(item: ErrorDetails, kind: type[BaseModel] | None) -> str:
     }
     if error in said:
         return said[error]
+    if isinstance(found, float) and not math.isfinite(found):
+        return f"found {found}; expected a finite number"
+    if error in _MODEL_ERRORS and len(options) == 1:
+        known = sorted(options[0].model_fields)
+    if error == "string_type" and isinstance(found, int) and found in range(1900, 2200):
+        return f"found {found}; expected a financial year such as '{year_label(found)}'"
     expected = _expected(error, ctx, known)
     if expected is None:
         return f"found {_show(found)}: {item['msg'][0].lower()}{item['msg'][1:]}"
@@ -161,7 +183,7 @@ def _expected(error: str, ctx: Mapping[str, Any], known: Sequence[str]) -> str |
     bounds = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     for bound, word in bounds.items():
         if bound in ctx:
-            return f"a value {word} {ctx[bound]:g}"
+            return f"a value {word} {ctx[bound]:,.14g}"
     if error in _MODEL_ERRORS:
         return f"a mapping with {', '.join(known) or 'keys'}"
     return _EXPECTED.get(error)

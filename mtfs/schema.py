@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from xarray.indexes import PandasIndex
 
-from mtfs.vocabulary import Array, MtfsError, listing, year_start
+from mtfs.vocabulary import Array, MtfsError, listing, suggest, year_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ VARIABLES: dict[str, Variable] = {
     "requirement": Variable(None, "budget requirement, net of savings", totals=True),
     "funding": Variable(None, "funding", CLOSES, totals=True),
     "shortfall": Variable(None, "gap after one-offs less closure delivered", totals=True),
-    "unfunded": Variable(None, "what no reserve could meet", totals=True),
+    "unfunded": Variable(None, "shortfall that no reserve could meet", totals=True),
     "reserve": Variable("fund", "closing balance of reserves", BALANCE, totals=True),
     "cost": Variable("line", "net cost"),
     "pressure": Variable("cause", "gross growth since the base year, before savings and funding"),
@@ -191,7 +191,7 @@ def _attrs(variable: Variable, long_name: str, price_base: str) -> dict[str, str
     return said | ({"price_base": price_base} if variable.units == "GBP" else {})
 
 
-def require_projection(ds: xr.Dataset, *names: str) -> xr.Dataset:
+def require_projection(ds: xr.Dataset, *wanted: str) -> xr.Dataset:
     """Return ``ds`` when it is a projection that holds the named variables.
 
     Raises
@@ -202,8 +202,12 @@ def require_projection(ds: xr.Dataset, *names: str) -> xr.Dataset:
     if not isinstance(ds, xr.Dataset) or "plan" not in ds.attrs or "gap" not in ds:
         msg = "expected a Dataset from mtfs.project_gap(), with 'gap' and the plan in its attrs"
         raise MtfsError(msg)
-    if missing := [name for name in names if name not in ds]:
-        held = listing(str(name) for name in ds.data_vars)
-        msg = f"the projection holds no {listing(missing)}; it holds {held}. Run it with keep='all'"
+    if missing := [name for name in wanted if name not in ds]:
+        names = [str(name) for name in ds.data_vars]
+        short = "" if "cost" in ds or "income" in ds else " Run it with keep='all'."
+        msg = (
+            f"the projection holds no {listing(missing)};{suggest(missing[0], names)} "
+            f"it holds {listing(names, 40)}.{short}"
+        )
         raise MtfsError(msg)
     return ds

@@ -61,7 +61,7 @@ def command(monkeypatch, capsys):
 
 
 def test_run_tabulates_the_gap_and_both_policies_and_writes_its_files(command, plan, tmp_path):
-    nc, png = tmp_path / "out" / "gap.nc", tmp_path / "out" / "gap.png"
+    nc, png = tmp_path / "gap.nc", tmp_path / "gap.png"
     code, out, err = command("run", plan, "--draws", 500, "--seed", 1, "--output", nc, "--fan", png)
     assert code == 0, err
     assert "Smallshire: 500 draws, seed 1" in out
@@ -71,7 +71,7 @@ def test_run_tabulates_the_gap_and_both_policies_and_writes_its_files(command, p
     again = mtfs.project_gap(mtfs.load_plan(plan), n_draws=500, seed=1)
     xr.testing.assert_identical(ds.drop_attrs(deep=False), again.drop_attrs(deep=False))
     assert png.read_bytes()[:4] == b"\x89PNG"
-    assert sorted(p.name for p in nc.parent.iterdir()) == ["gap.nc", "gap.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["gap.nc", "gap.png", "plan.yaml"]
 
 
 def test_run_takes_another_stage_of_the_gap(command, plan):
@@ -141,10 +141,29 @@ def test_wrong_numbers_of_draws_are_refused(command, plan):
     assert "at least 1" in err
 
 
-def test_an_output_that_is_a_folder_is_refused(command, plan, tmp_path):
-    code, _, err = command("run", plan, "--draws", 10, "--output", tmp_path)
-    assert code == 1
-    assert "is a folder" in err
+@pytest.mark.parametrize(
+    ("option", "name", "message"),
+    [
+        ("--output", "", "is a folder"),
+        ("--output", "gap.xlsx", "ends in .nc"),
+        ("--fan", "gap.foo", "ends in .pdf or .png or .svg"),
+        ("--fan", "nowhere/gap.png", "does not exist"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_the_run(  # noqa: PLR0917 - two fixtures
+    command, plan, tmp_path, option, name, message
+):
+    code, out, err = command("run", plan, option, tmp_path / name)
+    assert (code, out) == (1, "")
+    assert message in err
+
+
+def test_the_plans_own_closure_policy_comes_first(command, plan):
+    plan.write_text(PLAN + "  closure: {policy: respond}\n", encoding="utf-8")
+    _, out, _ = command("run", plan, "--draws", 500, "--seed", 1)
+    rows = [line for line in out.splitlines() if "shortfall to date" in line]
+    assert len(rows) == 3
+    assert "respond (this plan's)" in rows[0]
 
 
 def test_schema_is_json_schema_with_the_plans_keys(command):

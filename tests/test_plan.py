@@ -402,3 +402,55 @@ def test_the_schema_says_what_keys_mean_inherited_and_nested_ones_too():
     assert "half where it comes evenly" in found["CareLine"]["properties"]["arrival"]["description"]
     assert "jointly run" in found["CareLine"]["properties"]["share"]["description"]
     assert "coefficient of variation" in found["Dispersion"]["properties"]["cv"]["description"]
+
+
+def lines_of(**driver):
+    """Give a plan with one budget that follows one driver."""
+    return {
+        "council": "A",
+        "first_year": "2026/27",
+        "drivers": [{"name": "x", "persistence": 0} | driver],
+        "lines": [{"kind": "budget", "name": "roads", "base": 1e6, "growth": "x"}],
+    }
+
+
+@pytest.mark.parametrize(
+    "driver",
+    [
+        {"central": 0.03, "sd": -0.01},
+        {"central": -0.03, "sd": 0.01, "shape": "lognormal"},
+        {"central": 0.5, "sd": 0.9, "shape": "beta", "bounds": [0, 1], "stated_as": "mean"},
+        {"central": 0.5, "shape": "pert", "bounds": [0, 0.1], "stated_as": "mode"},
+        {"central": 0.03, "interval": {"low": 0.04, "high": 0.05, "prob": 0.8}},
+    ],
+)
+def test_a_driver_without_a_distribution_is_named_beside_all_else_that_is_wrong(driver):
+    data = lines_of(**driver)
+    data["lines"].append({"kind": "budget", "name": "parks", "base": 1e6, "growth": "y"})
+    problems, _ = mtfs.plan.find_problems(data)
+    assert len(problems) == 2
+    assert any(p.where == "drivers[0] 'x'" for p in problems)
+    assert any("uses driver 'y'" in p.message for p in problems)
+
+
+@pytest.mark.parametrize("horizon", [0, 11, 10**9, "4", 4.5])
+def test_an_impossible_horizon_is_one_problem(horizon):
+    data = lines_of(central=[0.1, 0.2], sd=0.01) | {"horizon": horizon}
+    problems, _ = mtfs.plan.find_problems(data)
+    assert [p.path for p in problems] == [("horizon",)]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"drivers": ["x"]}, "expected a mapping with bounds, central"),
+        ({"first_year": 2026}, "expected a financial year such as '2026/27'"),
+        ({"lines": [{"name": "roads"}]}, "'kind' is missing; it must be given, one of balances"),
+        ({"base_gap": "20.6e6"}, "write 20600000"),
+        ({"base_gap": 1e308}, "at most 10,000,000,000,000"),
+        ({"drivers": [{"name": "x", "central": "3%"}]}, "write 0.03"),
+    ],
+)
+def test_common_slips_are_answered_with_what_to_write(change, says):
+    with pytest.raises(PlanError, match=says):
+        Plan.model_validate(lines_of(central=0.03, sd=0.01) | change)

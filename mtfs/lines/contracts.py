@@ -99,7 +99,7 @@ class FeesLine(Line):
     """GBP in the base year"""
     price_growth: GrowthAssumption = 0.0
     elasticity: Annotated[Number, Field(le=0)] = 0.0
-    """change of volume, in per cent, for each per cent of price growth above ``price_index``"""
+    """volume follows (prices over price_index) to this power: -0.3 loses 0.3% for each 1%"""
     price_index: GrowthAssumption = 0.0
     """growth of prices at which volume would hold, usually CPI"""
     volume_growth: GrowthAssumption = 0.0
