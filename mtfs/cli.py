@@ -212,12 +212,8 @@ def _show_risks(plan: Plan, ds: xr.Dataset) -> None:
                 changed, n_draws=ds.attrs["n_draws"], seed=ds.attrs["seed"], keep="totals"
             )
         risks[policy] = reserve_risk(other)
-    drops = any(item.override for item in plan.memorandum)
     words = {
-        "exhausted": (
-            "shortfall and ended overrides to date exceed" if drops else "shortfall to date exceeds"
-        )
-        + " usable reserves",
+        "exhausted": "shortfall to date exceeds usable reserves",
         "below_minimum": "general fund below its minimum",
     }
     rows = [
@@ -231,6 +227,8 @@ def _show_risks(plan: Plan, ds: xr.Dataset) -> None:
         if name in table
     ]
     _show_table("chance that ...", ["", "closure", *map(str, ds["year"].to_numpy())], rows)
+    if any(item.override for item in plan.memorandum):
+        typer.echo("The shortfall to date includes what ended overrides drop on reserves.\n")
 
 
 def _show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:

@@ -18,7 +18,7 @@ from mtfs.vocabulary import Array
 class ChangeLine(Amounts, Line):
     """A pressure, growth, correction or other change, with its cause, of any sign."""
 
-    kind: Literal["change", "levy_change", "investment"] = "change"
+    kind: Literal["change"] = "change"
     cause: str
     """why, such as demography, inflation or policy"""
 
