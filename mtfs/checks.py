@@ -7,6 +7,7 @@ import typing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,15 @@ class Draft:
         """List the parts of a kind with their places."""
         return [(path, part) for path, part in self.parts.items() if isinstance(part, kind)]
 
+    @cached_property
+    def misfits(self) -> list[Problem]:
+        """What does not fit the years, and drivers that fit but have no distribution in one."""
+        if self.calendar is None:
+            return []
+        found = list(_years(self, self.calendar))
+        wrong = {problem.path[:2] for problem in found}
+        return found + [p for p in _each_driver(self, self.calendar) if p.path[:2] not in wrong]
+
     @property
     def reserves(self) -> Reserves | None:
         """The reserves, where they are right in themselves."""
@@ -153,7 +163,7 @@ def reference_problems(draft: Draft) -> list[Problem]:
     found = [*_duplicates(draft), *_unknown_names(draft), *_references(draft)]
     if draft.calendar is None:
         return found
-    found += _of_years(draft, draft.calendar)
+    found += draft.misfits
     if not found:
         found += _joint(draft, draft.calendar)
     if not (draft.names.get("lines") or draft.names.get("funding")):
@@ -374,13 +384,6 @@ def _years(draft: Draft, calendar: Calendar) -> Iterator[Problem]:
             )
 
 
-def _of_years(draft: Draft, calendar: Calendar) -> list[Problem]:
-    """List what does not fit the years, and drivers that fit but have no distribution in one."""
-    found = list(_years(draft, calendar))
-    wrong = {problem.path[:2] for problem in found}
-    return found + [p for p in _each_driver(draft, calendar) if p.path[:2] not in wrong]
-
-
 def _each_driver(draft: Draft, calendar: Calendar) -> Iterator[Problem]:
     """Check that every driver has a distribution in every year."""
     for path, driver in draft.each(Driver):
@@ -424,7 +427,7 @@ def _lags(draft: Draft) -> Iterator[Problem]:
 def implausible(draft: Draft) -> list[Problem]:
     """List what can be used but is more likely a slip; nothing while there are plain errors."""
     calendar = draft.calendar
-    if calendar is None or _of_years(draft, calendar):
+    if calendar is None or draft.misfits:
         return []
     planned = {
         driver.name: driver.planned_values(calendar.years)

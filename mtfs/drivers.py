@@ -251,10 +251,7 @@ class Driver(Noted):
             ),
             (
                 bool(self.states) and abs(chance - 1) > _ROUNDING,
-                (
-                    "the states' probabilities sum to "
-                    f"{math.fsum(s.probability for s in self.states):g}; expected 1"
-                ),
+                f"the states' probabilities sum to {chance:g}; expected 1",
             ),
             (
                 bool(self.mix) and shape != "normal",

@@ -19,7 +19,7 @@ import numpy as np
 
 from mtfs.engine import Engine, Store, engine_of, fill
 from mtfs.plan import Plan, digest_of
-from mtfs.sampling import GivenScores, RandomScores, Scores, draw_scores, fresh_seed
+from mtfs.sampling import GivenScores, RandomScores, Scores, draw_scores, fresh_seed, require_seed
 from mtfs.schema import VARIABLES, Keep, allocate, assemble, kept
 from mtfs.vocabulary import BLOCK, VERSION, Array, MtfsError, require_count
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Progress = Callable[[int, int], object]
-_SEED_LIMIT = 2**53
 ROOM = 3_000_000  # numbers (24 MB), within the 32 MB up to which glibc follows
 MOST_BLOCKS = (
     8  # a thread takes so many at a time: longer arrays wait less for the interpreter's lock
@@ -93,13 +92,9 @@ def project_gap(
     if str(sampler) != "random":
         msg = f"sampler is {sampler!r}; expected 'random'"
         raise MtfsError(msg)
-    if seed is None:
-        seed = fresh_seed()
-    if require_count(seed, "seed", least=0) >= _SEED_LIMIT:
-        msg = f"seed is {seed}; expected a whole number below 2**53"
-        raise MtfsError(msg)
-    scores = RandomScores(int(seed), int(n_draws))
-    said: dict[str, str | int | float] = {"seed": int(seed), "sampler": sampler}
+    seed = fresh_seed() if seed is None else require_seed(seed)
+    scores = RandomScores(seed, int(n_draws))
+    said: dict[str, str | int | float] = {"seed": seed, "sampler": sampler}
     return _run(plan, scores, said, keep=keep, n_threads=n_threads, progress=progress)
 
 
@@ -140,7 +135,9 @@ def scores_of(plan: Plan, *, n_draws: int, seed: int) -> dict[str, Array]:
         By shock: shape (year, draw), or (draw,) for a shock drawn once.
     """
     return draw_scores(
-        plan.shocks(), RandomScores(seed, require_count(n_draws, "n_draws")), plan.horizon
+        plan.shocks(),
+        RandomScores(require_seed(seed), require_count(n_draws, "n_draws")),
+        plan.horizon,
     )
 
 

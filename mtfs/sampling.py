@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
-from mtfs.vocabulary import BLOCK, SCORE_LIMIT, Array, MtfsError, listing
+from mtfs.vocabulary import BLOCK, SCORE_LIMIT, Array, MtfsError, listing, require_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,15 @@ class Scores(Protocol):
     def fill(self, spec: ShockSpec, block: int, out: Array) -> None:
         """Write one block of one shock's scores, shape (row, BLOCK)."""
         ...
+
+
+def require_seed(seed: object) -> int:
+    """Return ``seed`` as an int when it is a whole number of at most 53 bits, not negative."""
+    found = require_count(seed, "seed", least=0)
+    if found >= 2**SEED_BITS:
+        msg = f"seed is {seed}; expected a whole number below 2**{SEED_BITS}"
+        raise MtfsError(msg)
+    return found
 
 
 def fresh_seed() -> int:
