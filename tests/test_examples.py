@@ -20,7 +20,9 @@ NAMES = (
     "east_sussex_funding_2022",
     "gateshead_2020",
     "gateshead_2025",
+    "leicestershire_2023",
     "leicestershire_2024",
+    "rotherham_2018",
 )
 PENCE = 0.001  # GBP: the plan holds the published figure itself, only floating point stands between
 HALF_THOUSAND = 0.5e3  # GBP: half a unit of a published GBP 0.001m
@@ -61,7 +63,7 @@ def by_cause(name, causes):
 # --- every plan ---
 
 
-def test_the_plans_that_ship_are_these_five():
+def test_the_plans_that_ship_are_these():
     assert tuple(example_names()) == NAMES
 
 
