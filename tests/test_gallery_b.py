@@ -1,0 +1,222 @@
+"""Leicestershire 2023/24 and Rotherham 2018/19: every published figure, from plan and monitoring."""
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mtfs
+from mtfs.io import load_example
+from mtfs.paths import Paths
+
+CASES = Path(__file__).parents[2] / "shared" / "cases"
+LEICS = "leicestershire_2023"
+ROTHERHAM = "rotherham_2018"
+WEEKS = 366 / 7  # of 2023/24, which has a 29 February
+HALF_THOUSAND = 0.5e3  # GBP: half a unit of a published GBP 0.001m
+HALF_TENTH = 0.05e6  # GBP: half a unit of a published GBP 0.1m
+
+
+@functools.cache
+def projected(name, n_draws=4096):
+    return mtfs.project_gap(load_example(name), n_draws=n_draws, seed=1)
+
+
+def planned(name, variable, **where):
+    return projected(name)[f"planned_{variable}"].sel(**where).to_numpy()
+
+
+def line(name, wanted):
+    return next(each for each in load_example(name).lines if each.name == wanted)
+
+
+def driver(name, wanted):
+    return next(each for each in load_example(name).drivers if each.name == wanted)
+
+
+def case(name):
+    file = CASES / f"{name}.json"
+    if not file.is_file():
+        pytest.skip(f"the published case {name} is not beside the repository (../shared/cases)")
+    return json.loads(file.read_text("utf-8"))
+
+
+def base_by_service(name):
+    """Sum the net cost of the base year's lines by service, GBP."""
+    plan = load_example(name)
+    still = Paths(plan.calendar, {}, {}, {})
+    found = {}
+    for each in plan.lines:
+        found[each.service] = found.get(each.service, 0.0) + each.base_cost(still)
+    return found
+
+
+# --- Leicestershire: the plan ---
+
+
+def test_leicestershires_budget_of_2023_24_is_512_million_by_service():
+    found = base_by_service(LEICS)
+    expected = {
+        "adults and communities": 210e6,
+        "children and family services": 114e6,
+        "corporate": 90e6,
+        "environment and transport": 98e6,
+    }
+    assert found == pytest.approx(expected, abs=HALF_TENTH)
+    assert sum(expected.values()) == 512e6
+
+
+def test_leicestershires_pressures_start_from_512_million():
+    base = planned(LEICS, "cost").sum(axis=0) - planned(LEICS, "pressure").sum(axis=0)
+    tied = np.array([1.0, 0.0]) * 1e6  # flood work is gross growth, met by its own reserve
+    np.testing.assert_allclose(base + tied, 512e6, atol=HALF_THOUSAND)
+
+
+def test_leicestershires_budget_and_gaps_after_2023_24_are_as_published():
+    assert planned(LEICS, "requirement")[0] == pytest.approx(567.6e6, abs=HALF_THOUSAND)
+    assert planned(LEICS, "funding")[0] == pytest.approx(561.6e6, abs=HALF_THOUSAND)
+    np.testing.assert_allclose(planned(LEICS, "gap"), [6e6, 33e6], atol=HALF_THOUSAND)
+    np.testing.assert_allclose(planned(LEICS, "gap_after_one_offs"), [0, 33e6], atol=HALF_THOUSAND)
+    tax = next(source for source in load_example(LEICS).funding if source.name == "council tax")
+    raised = planned(LEICS, "income", source="council tax")[0] - tax.base_income
+    assert raised == pytest.approx(18e6, abs=1)
+
+
+def test_leicestershires_budget_holds_people_and_prices_before_the_published_rise():
+    residential, home_care = line(LEICS, "children's residential care"), line(LEICS, "home care")
+    supported = line(LEICS, "supported living")
+    assert residential.weekly_cost + 1000 == 5800
+    assert round(1000 / residential.weekly_cost, 1) == 0.2  # "20 per cent or GBP 1,000"
+    assert home_care.weekly_cost == 328
+    assert round(home_care.people * 1.05) == 2660
+    assert round(supported.weekly_cost * 1.08) == 1570
+    assert line(LEICS, "children with complex needs").weekly_cost == 10_000
+    assert round(10_000 * WEEKS / 1e6, 1) == 0.5  # "half a million a year"
+
+
+def test_leicestershire_agrees_with_its_case():
+    held = case("leicestershire_2023_24_outturn_seed")
+    assert held["budget"] == 512
+    week = held["residential_child_week"]
+    assert line(LEICS, "children's residential care").weekly_cost == week["previous_implied"]
+    assert line(LEICS, "children with complex needs").weekly_cost == held["complex_child_week"]
+    assert line(LEICS, "home care").weekly_cost == held["home_care"]["cost_week"]
+    growth = 1 + held["home_care"]["client_growth_pct"] / 100
+    assert round(line(LEICS, "home care").people * growth) == held["home_care"]["clients"]
+    living = held["supported_living"]
+    rise = 1 + living["placement_cost_increase_pct"] / 100
+    assert round(line(LEICS, "supported living").weekly_cost * rise) == living["cost_week"]
+    schemes = {scheme.name: scheme for scheme in load_example(LEICS).savings}
+    saved = held["savings"]
+    assert schemes["children's homes with a partner"].levels[1] == saved["childrens_homes_barnardos"] * 1e6
+    assert schemes["more in-house foster carers"].levels[1] == saved["foster_recruitment_by_2025"] * 1e6
+
+
+# --- Rotherham: the plan ---
+
+
+def test_rotherhams_two_year_gap_is_30_million():
+    found = planned(ROTHERHAM, "gap_before_savings")
+    assert found[-1] == pytest.approx(30e6, abs=HALF_THOUSAND)
+
+
+def test_rotherhams_budget_of_2018_19_is_as_assumed():
+    base = planned(ROTHERHAM, "cost").sum(axis=0) - planned(ROTHERHAM, "pressure").sum(axis=0)
+    np.testing.assert_allclose(base, 217e6, atol=HALF_THOUSAND)
+
+
+def test_rotherhams_adults_cost_62_million_of_which_older_people_24_9_and_disabilities_26():
+    weeks = 365 / 7  # of 2018/19
+    cost = {
+        each.name: each.people
+        * each.weekly_cost
+        * weeks
+        * (1 - each.client_income - (0.5 if isinstance(each.joint_funding, str) else each.joint_funding))
+        for each in load_example(ROTHERHAM).lines
+        if each.kind == "care"
+    }
+    older = cost["home care"] + cost["care homes"]
+    direct = line(ROTHERHAM, "direct payments for disabled people").base
+    disabled = cost["learning and physical disabilities"] + cost["transforming care"] + direct
+    rest = line(ROTHERHAM, "adults' staff, mental health and the rest").base
+    assert older == pytest.approx(24.9e6, abs=HALF_TENTH)
+    assert disabled == pytest.approx(26.0e6, abs=HALF_TENTH)
+    assert older + disabled + rest == pytest.approx(62.0e6, abs=HALF_TENTH)
+
+
+def test_rotherhams_council_tax_follows_from_the_published_value_of_one_per_cent():
+    tax = next(source for source in load_example(ROTHERHAM).funding if source.name == "council tax")
+    raised_in_2017_18 = 0.965e6 / 0.01
+    assert tax.base_income == pytest.approx(raised_in_2017_18 * (1 + 0.0299 + 0.03), abs=HALF_THOUSAND)
+    assert tax.core_increase[0] == 0.0299
+    assert tax.asc_precept == 0.0  # 6% was raised by 2018/19, all that was allowed to 2019/20
+
+
+def test_rotherhams_children_are_planned_at_65_4_million_before_prices():
+    children = line(ROTHERHAM, "children's services").base
+    added = line(ROTHERHAM, "children's placements, added to the budget").levels
+    assert children + added[0] == pytest.approx(65.4e6, abs=HALF_THOUSAND)
+    assert sum(added) == 17e6
+
+
+def test_reassessments_save_by_year_as_written_out():
+    reassessed = driver(ROTHERHAM, "reassessments completed")
+    assert reassessed.previous[-1] == 145
+    assert sum(reassessed.planned) == 450
+    # half of a year's in that year, all of it later; half of those of 2018/19 is in the base
+    first = 2400 * (0.5 * 300 + 145) - 2400 * 0.5 * 145
+    second = 2400 * (0.5 * 150 + 300 + 145) - 2400 * 0.5 * 145
+    found = planned(ROTHERHAM, "saving_delivered")[0]
+    np.testing.assert_allclose(found, [first, second])
+
+
+def test_what_145_reassessments_save_is_about_what_was_still_to_be_secured():
+    assert 145 * 2400 == pytest.approx(0.343e6, rel=0.02)
+
+
+def test_more_direct_payments_take_a_quarter_of_a_point_off_the_mean_package():
+    paths = projected(ROTHERHAM)["path"]
+    share = paths.sel(driver="direct payments, share of people at home").to_numpy()
+    package = paths.sel(driver="home care, growth of the mean package").to_numpy()
+    more = np.diff(share, axis=1).ravel()
+    slope, _ = np.polyfit(more, package[:, 1], 1)
+    error = 0.012 / (more.std() * np.sqrt(len(more)))  # the mix's own noise over the spread of x
+    assert slope == pytest.approx(-0.25, abs=4 * error)
+
+
+def test_arrivals_of_transforming_care_are_rare_counts_and_cost_half_a_year_first():
+    ds = projected(ROTHERHAM)
+    arrivals = ds["path"].sel(driver="transforming care, arrivals").to_numpy()
+    assert set(np.unique(arrivals)) <= set(range(12))
+    people = ds["people"].sel(care_line="transforming care").to_numpy()
+    np.testing.assert_allclose(people[:, 0], 4 + 0.5 * arrivals[:, 0])
+    np.testing.assert_allclose(people[:, 1], 4 + arrivals[:, 0] + 0.5 * arrivals[:, 1])
+    error = 4 * arrivals.std() / np.sqrt(arrivals.size)
+    assert arrivals.mean() == pytest.approx(1.5, abs=error + 0.02)
+
+
+def test_the_ccgs_share_stays_a_share():
+    share = projected(ROTHERHAM)["path"].sel(driver="CCG share of transforming care").to_numpy()
+    assert share.min() > 0
+    assert share.max() < 1
+
+
+def test_rotherham_agrees_with_its_case():
+    held = case("rotherham_2018_19_asc")["later"]
+    assert planned(ROTHERHAM, "gap_before_savings")[-1] == pytest.approx(
+        held["two_year_gap_2019_21"] * 1e6, abs=HALF_THOUSAND
+    )
+    assert held["council_tax_2018_19"] == "2.99% + 3% ASC"
+
+
+# --- both ---
+
+
+@pytest.mark.parametrize(("name", "budget"), [(LEICS, 567.6e6), (ROTHERHAM, 217e6)])
+def test_the_gap_is_not_more_certain_than_councils_have_been(name, budget):
+    """About 2 to 3.5% of net budget one year ahead, and clearly more a year later."""
+    sd = projected(name)["gap"].std("draw").to_numpy() / budget
+    assert 0.018 < sd[0] < 0.035
+    assert sd[1] > 1.5 * sd[0]
