@@ -110,8 +110,14 @@ def test_leicestershire_agrees_with_its_case():
     assert round(line(LEICS, "supported living").weekly_cost * rise) == living["cost_week"]
     schemes = {scheme.name: scheme for scheme in load_example(LEICS).savings}
     saved = held["savings"]
-    assert schemes["children's homes with a partner"].levels[1] == saved["childrens_homes_barnardos"] * 1e6
-    assert schemes["more in-house foster carers"].levels[1] == saved["foster_recruitment_by_2025"] * 1e6
+    assert (
+        schemes["children's homes with a partner"].levels[1]
+        == saved["childrens_homes_barnardos"] * 1e6
+    )
+    assert (
+        schemes["more in-house foster carers"].levels[1]
+        == saved["foster_recruitment_by_2025"] * 1e6
+    )
 
 
 # --- Rotherham: the plan ---
@@ -133,7 +139,11 @@ def test_rotherhams_adults_cost_62_million_of_which_older_people_24_9_and_disabi
         each.name: each.people
         * each.weekly_cost
         * weeks
-        * (1 - each.client_income - (0.5 if isinstance(each.joint_funding, str) else each.joint_funding))
+        * (
+            1
+            - each.client_income
+            - (0.5 if isinstance(each.joint_funding, str) else each.joint_funding)
+        )
         for each in load_example(ROTHERHAM).lines
         if each.kind == "care"
     }
@@ -149,7 +159,9 @@ def test_rotherhams_adults_cost_62_million_of_which_older_people_24_9_and_disabi
 def test_rotherhams_council_tax_follows_from_the_published_value_of_one_per_cent():
     tax = next(source for source in load_example(ROTHERHAM).funding if source.name == "council tax")
     raised_in_2017_18 = 0.965e6 / 0.01
-    assert tax.base_income == pytest.approx(raised_in_2017_18 * (1 + 0.0299 + 0.03), abs=HALF_THOUSAND)
+    assert tax.base_income == pytest.approx(
+        raised_in_2017_18 * (1 + 0.0299 + 0.03), abs=HALF_THOUSAND
+    )
     assert tax.core_increase[0] == 0.0299
     assert tax.asc_precept == 0.0  # 6% was raised by 2018/19, all that was allowed to 2019/20
 
