@@ -26,6 +26,7 @@ from mtfs.lines import (
     Line,
     Saving,
     Source,
+    prevention_problems,
 )
 from mtfs.lines.savings import COMMON, Delivery
 from mtfs.paths import Calendar, in_order
@@ -326,6 +327,11 @@ def _references(draft: Draft) -> Iterator[Problem]:
                 "use its 'planned_use'",
             )
     yield from _covered_twice(draft)
+    yield from prevention_problems(
+        dict(draft.each(Line)),
+        draft.names.get("lines", ()),
+        {driver.name: driver for _, driver in draft.each(Driver)},
+    )
     if draft.reserves is not None:
         yield from _fund_names(draft.reserves, draft.names)
 
