@@ -20,6 +20,8 @@ from mtfs.lines import (
     LINE_KINDS,
     SOURCE_KINDS,
     BalancesLine,
+    BudgetLine,
+    CareLine,
     ContingencyLine,
     CouncilTax,
     Grant,
@@ -28,6 +30,7 @@ from mtfs.lines import (
     Source,
 )
 from mtfs.lines.savings import COMMON, Delivery
+from mtfs.overlaps import drift_overlaps
 from mtfs.paths import Calendar, in_order
 from mtfs.problems import kind_names, number_as_text
 from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
@@ -255,6 +258,8 @@ def _unknown_names(draft: Draft) -> Iterator[Problem]:
                 yield _unknown(where, "driver", value, drivers)
             elif where[-1] in getattr(part, "share_fields", ()):
                 yield from _unbounded(by_name.get(value), where)
+            elif where[-1] == "drift":
+                yield from _leaving_nothing(by_name.get(value), where)
     for where, name in _driver_names(draft):
         if name not in drivers:
             yield _unknown(where, "driver", name, drivers)
@@ -284,17 +289,33 @@ def _unbounded(driver: Driver | None, where: Path) -> Iterator[Problem]:
             "between 0 and 1; use beta, pert, triangular, discrete or empirical",
         )
         return
-    stated = [driver.central, driver.planned, *(state.values for state in driver.states)]
-    held = [
-        *(driver.bounds or ()),
-        *driver.values,
-        *(x for each in stated for x in stated_numbers(each)),
-    ]
-    outside = [value for value in held if not 0 <= value <= 1]
+    outside = [value for value in _held(driver) if not 0 <= value <= 1]
     if outside:
         yield Problem(
             where, f"is a share, but driver '{driver.name}' holds {outside[0]:g}; expected 0 to 1"
         )
+
+
+def _leaving_nothing(driver: Driver | None, where: Path) -> Iterator[Problem]:
+    if driver is None:
+        return
+    least = min(_held(driver), default=0.0)
+    if least <= -1:
+        yield Problem(
+            where,
+            f"is a share of the cost, but driver '{driver.name}' holds {least:g}, which leaves "
+            "nothing of it; expected shares above -1",
+        )
+
+
+def _held(driver: Driver) -> list[float]:
+    """List the numbers that say where a driver lies."""
+    stated = [driver.central, driver.planned, *(state.values for state in driver.states)]
+    return [
+        *(driver.bounds or ()),
+        *driver.values,
+        *(x for each in stated for x in stated_numbers(each)),
+    ]
 
 
 def _uncorrelated(driver: Driver, where: Path) -> Iterator[Problem]:
@@ -326,6 +347,8 @@ def _references(draft: Draft) -> Iterator[Problem]:
                 "use its 'planned_use'",
             )
     yield from _covered_twice(draft)
+    drivers = [driver for _, driver in draft.each(Driver)]
+    yield from drift_overlaps(drivers, draft.each(CareLine), draft.each(BudgetLine))
     if draft.reserves is not None:
         yield from _fund_names(draft.reserves, draft.names)
 

@@ -283,7 +283,7 @@ def drift_driver(service: str, *, planned: float = 0.0, central: float | None = 
         persistence=evidence.persistence,
         source=evidence.source,
         rationale=(
-            "Outturn over budget of many councils, a prior for drift only: budgets and outturns are "
-            "classified apart in the returns, which widens the spread and lifts the level"
+            "Outturn over budget of many councils, a prior for drift only: the returns class "
+            "budgets and outturns apart, which widens the spread and lifts the level"
         ),
     )
