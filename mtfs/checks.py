@@ -256,10 +256,8 @@ def _unknown_names(draft: Draft) -> Iterator[Problem]:
                 continue
             if value not in drivers:
                 yield _unknown(where, "driver", value, drivers)
-            elif where[-1] in getattr(part, "share_fields", ()):
-                yield from _unbounded(by_name.get(value), where)
-            elif where[-1] == "drift":
-                yield from _leaving_nothing(by_name.get(value), where)
+            elif value in by_name:
+                yield from _out_of_range(part, by_name[value], where)
     for where, name in _driver_names(draft):
         if name not in drivers:
             yield _unknown(where, "driver", name, drivers)
@@ -279,8 +277,16 @@ def _driver_names(draft: Draft) -> Iterator[tuple[Path, str]]:
         )
 
 
-def _unbounded(driver: Driver | None, where: Path) -> Iterator[Problem]:
-    if driver is None or driver.mix:
+def _out_of_range(part: Declared, driver: Driver, where: Path) -> Iterator[Problem]:
+    """Find a driver that goes where the field that names it cannot."""
+    if where[-1] in getattr(part, "share_fields", ()):
+        yield from _unbounded(driver, where)
+    elif where[-1] == "drift":
+        yield from _leaving_nothing(driver, where)
+
+
+def _unbounded(driver: Driver, where: Path) -> Iterator[Problem]:
+    if driver.mix:
         return
     if driver.uncertain and driver.shape not in _BOUNDED:
         yield Problem(
@@ -296,9 +302,7 @@ def _unbounded(driver: Driver | None, where: Path) -> Iterator[Problem]:
         )
 
 
-def _leaving_nothing(driver: Driver | None, where: Path) -> Iterator[Problem]:
-    if driver is None:
-        return
+def _leaving_nothing(driver: Driver, where: Path) -> Iterator[Problem]:
     least = min(_held(driver), default=0.0)
     if least <= -1:
         yield Problem(
