@@ -22,6 +22,7 @@ _COLUMNS = ("area", "la_code", "year", "basis", "measure", "value")
 _FEWEST = 4  # councils: a correlation's standard error needs more than three
 _TO_SD = 1.482602218505602  # median absolute deviation -> s.d. of a normal: 1 / 0.67449
 _YEARS_TO_REPEAT = 2
+_ROUNDING = 1e-9  # growth that differs by less is the same
 
 
 def budget_drift(
@@ -61,7 +62,9 @@ def budget_drift(
         ``log(next outturn / budget)`` on ``log(1 + v)``, Huber's estimator: logarithms keep the
         next year's growth out of the slope. ``instrumented`` is one plus the slope of next year's
         growth of outturn on ``log(1 + v)``, instrumented by this year's growth, with White's
-        standard error. ``repeat`` is Spearman's, its standard error after Bonett and Wright (2000).
+        standard error. Both are None with fewer than four councils, and the second also where all
+        outturns grew alike. ``repeat`` is Spearman's, its standard error after Bonett and Wright
+        (2000).
 
     Raises
     ------
@@ -97,7 +100,7 @@ def budget_drift(
         _require_councils(len(both), "both years", measure)
     return DriftEvidence(
         service=name,
-        years=tuple(_year(table, year, logs) for year, logs in kept.items()),
+        years=tuple(_year(table, year, logs, left_out) for year, logs in kept.items()),
         repeat=_rank_correlation(first[both], last[both]) if repeats else None,
         years_apart=wanted[-1] - wanted[0],
         left_out=tuple(left_out),
@@ -124,8 +127,8 @@ def drift_correlation(
     Returns
     -------
     tuple of Estimate
-        Spearman's rank correlation over councils in each year, then their mean on Fisher's scale;
-        the councils of both years are mostly the same, so its standard error is that of one year.
+        Spearman's rank correlation over councils in each year, then their mean; the councils are
+        mostly the same, so its standard error is that of one year.
     """
     require_share(far, "far", open_ends=True)
     tables = [_table(returns, measure) for measure in measures]
@@ -137,7 +140,7 @@ def drift_correlation(
         both = one.index.intersection(other.index)
         _require_councils(len(both), year_label(year - 1), " and ".join(measures))
         found.append(_rank_correlation(one[both], other[both]))
-    pooled = math.tanh(math.fsum(math.atanh(each.value) for each in found) / len(found))
+    pooled = math.fsum(each.value for each in found) / len(found)
     least = min(each.councils for each in found)
     return (*found, Estimate(pooled, _correlation_error(pooled, least), least))
 
@@ -250,7 +253,23 @@ def _logs(table: pd.DataFrame, year: int, far: float, left_out: list[LeftOut]) -
     return ratio[ratio.notna() & ~wild].map(math.log)
 
 
-def _year(table: pd.DataFrame, year: int, logs: pd.Series[float]) -> YearDrift:
+def _neighbour(
+    table: pd.DataFrame, year: int, step: int, councils: pd.Index[str], left_out: list[LeftOut]
+) -> pd.Series[float] | None:
+    """Give log outturn of a neighbouring year, where there is any, and note who has none."""
+    if ("outturn", year + step) not in table.columns:
+        return None
+    outturn = table["outturn", year + step][councils]
+    reason = f"no outturn of {year_label(year + step - 1)}, for the share that stands next year"
+    left_out += [
+        LeftOut(str(area), year_label(year - 1), reason) for area in councils[outturn.isna()]
+    ]
+    return outturn.dropna().map(math.log)
+
+
+def _year(
+    table: pd.DataFrame, year: int, logs: pd.Series[float], left_out: list[LeftOut]
+) -> YearDrift:
     v = np.expm1(logs)
     budget, outturn = table["budget", year][logs.index], table["outturn", year][logs.index]
     spread = _TO_SD * float((logs - logs.median()).abs().median())
@@ -264,16 +283,13 @@ def _year(table: pd.DataFrame, year: int, logs: pd.Series[float]) -> YearDrift:
     median = float(np.expm1(logs.median()))
     # the standard error of a normal's median: sqrt(pi / 2) of the mean's
     error = math.sqrt(math.pi / 2 / n) * spread * (1 + median)
-    after, before = (
-        np.log(table["outturn", year + step]) if ("outturn", year + step) in table.columns else None
-        for step in (1, -1)
-    )
-    now = np.log(outturn)
+    now = outturn.map(math.log)
+    after, before = (_neighbour(table, year, step, logs.index, left_out) for step in (1, -1))
     recurrent = instrumented = None
     if after is not None:
-        recurrent = _huber_slope(logs, (after - np.log(budget)).dropna())
-    if after is not None and before is not None:
-        instrumented = _instrumented(logs, (after - now).dropna(), (now - before).dropna())
+        recurrent = _huber_slope(logs, (after - budget.map(math.log)).dropna())
+        if before is not None:
+            instrumented = _instrumented(logs, (after - now).dropna(), (now - before).dropna())
     return YearDrift(
         year=year_label(year - 1),
         councils=n,
@@ -288,18 +304,22 @@ def _year(table: pd.DataFrame, year: int, logs: pd.Series[float]) -> YearDrift:
     )
 
 
-def _huber_slope(x: pd.Series[float], y: pd.Series[float]) -> Estimate:
+def _huber_slope(x: pd.Series[float], y: pd.Series[float]) -> Estimate | None:
     import statsmodels.api as sm  # noqa: PLC0415 - takes a second, and only returns need it
 
     both = x.index.intersection(y.index)
+    if len(both) < _FEWEST:
+        return None
     fit = sm.RLM(y[both].to_numpy(), sm.add_constant(x[both].to_numpy())).fit()
     return Estimate(float(fit.params[1]), float(fit.bse[1]), len(both))
 
 
 def _instrumented(
     x: pd.Series[float], growth: pd.Series[float], instrument: pd.Series[float]
-) -> Estimate:
+) -> Estimate | None:
     both = x.index.intersection(growth.index).intersection(instrument.index)
+    if len(both) < _FEWEST or np.ptp(instrument[both]) < _ROUNDING:
+        return None
     v, g, z = (each[both].to_numpy() - each[both].mean() for each in (x, growth, instrument))
     slope = float(z @ g / (z @ v))
     error = float(np.sqrt(np.sum((z * (g - slope * v)) ** 2)) / abs(z @ v))

@@ -99,6 +99,28 @@ def test_the_share_that_stands_next_year_is_a_slope_in_logs():
     assert year.instrumented.se == pytest.approx(math.sqrt(np.sum((growth * residual) ** 2)) / 0.28)
 
 
+def test_a_share_that_cannot_be_estimated_is_none_and_says_who_is_missing():
+    figures = FOUR | {
+        ("outturn", 2023): (100, 50, 80, 60),
+        ("outturn", 2025): (120, 60, None, 80),
+    }
+    found = budget_drift(returns(figures), "care")
+    assert (found.years[0].recurrent, found.years[0].instrumented) == (None, None)
+    assert [(left.area, left.reason) for left in found.left_out] == [
+        ("c", "no outturn of 2024/25, for the share that stands next year")
+    ]
+
+
+def test_outturns_that_all_grew_alike_instrument_nothing():
+    figures = FOUR | {
+        ("outturn", 2023): (55, 25.5, 42, 36),
+        ("outturn", 2025): (120, 60, 83, 80),
+    }
+    year = budget_drift(returns(figures), "care").years[0]
+    assert year.recurrent.councils == 4
+    assert year.instrumented is None
+
+
 def test_noise_in_budgets_draws_the_slope_to_one_and_leaves_the_instrumented_share():
     n, share = 20_000, 0.5
     z = np.random.default_rng(4).standard_normal((3, n)) * 0.1
