@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from mtfs.lines import ContingencyLine, Grant
+from mtfs.lines import ContingencyLine, Grant, PeopleChange, people_changes
 from mtfs.lines.financing import BalancesLine
 from mtfs.paths import Calendar, DriverStage, Paths
 from mtfs.plan import Plan
@@ -89,6 +89,7 @@ class Engine:
     planned_paths: Paths
     fixed: dict[object, Array]
     balances: dict[str, Array]
+    people_changes: dict[str, PeopleChange]
     bases: list[float]
     reserve_stage: ReserveStage
     minimum: Array
@@ -102,12 +103,14 @@ class Engine:
         calendar = plan.calendar
         stage = DriverStage.from_drivers(plan.drivers, plan.correlations, calendar.years)
         balances: dict[str, Array] = {}
-        planned = Paths(calendar, stage.planned, {}, {}, balances=balances)
+        changes = people_changes(plan.lines)
+        planned = Paths(calendar, stage.planned, {}, {}, balances=balances, people_changes=changes)
         balances.update(planned_openings(plan.reserves, plan.one_offs, planned, calendar))
         rows: list[Any] = [*plan.rows(), *map(GrantRow, plan.requirement_grants())]
         drivers = {stream.spec for stream in stage.streams}
         others = [spec for spec in plan.shocks() if spec not in drivers]
-        labels, aside = _labels(plan, rows)
+        bases = [row.base_cost(planned) * row.share for row in rows]
+        labels, aside = _labels(plan, rows, planned, bases)
         engine = cls(
             plan=plan,
             calendar=calendar,
@@ -120,7 +123,8 @@ class Engine:
             planned_paths=planned,
             fixed={},
             balances=balances,
-            bases=[row.base_cost(planned) * row.share for row in rows],
+            people_changes=changes,
+            bases=bases,
             reserve_stage=ReserveStage(
                 plan.reserves,
                 plan.one_offs,
@@ -130,7 +134,7 @@ class Engine:
                 balances,
             ),
             minimum=np.zeros((len(plan.reserves.funds), plan.horizon)),
-            planned_store=Store(allocate(labels, plan.horizon, 1, "all")),
+            planned_store=Store(allocate(labels, plan.horizon, 1, "components")),
             written=plan.to_json(),
         )
         engine._plan_ahead()
@@ -187,6 +191,7 @@ class Engine:
             own,
             self.fixed,
             balances=self.balances,
+            people_changes=self.people_changes,
             planned_paths=self.planned_paths,
         )
         self._evaluate(paths, store.part(blocks))
@@ -239,14 +244,16 @@ class Engine:
         causes = {cause: number for number, cause in enumerate(self.labels["cause"])}
         booked: set[str] = set()
         care = iter(range(len(self.labels["care_line"])))
+        places = iter(range(len(self.labels["part"])))
         for row, base in zip(self.rows, self.bases, strict=True):
             cost = row.cost(paths)
             if "pressure" in store.arrays and not isinstance(row, GrantRow):
-                parts = row.parts(paths, cost, base / row.share if row.share else 0.0)
-                for component, part in parts.items():
+                for component, part in _parts(row, paths, cost, base).items():
                     cause = getattr(row, "cause", None) or component
                     book = store.add if cause in booked else store.put
-                    book("pressure", part if row.share == 1 else part * row.share, causes[cause])
+                    grown = part if row.share == 1 else part * row.share
+                    book("pressure", grown, causes[cause])
+                    store.put("growth", grown, next(places))
                     booked.add(cause)
             costs.append(cost if row.share == 1 else cost * row.share)
             if "people" in store.arrays and hasattr(row, "average_people"):
@@ -391,11 +398,23 @@ class GrantRow:
         return -self.grant.incomes(paths)[0]
 
 
+def _parts(row: Any, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
+    """Split a row's growth since the base year by component, before its share."""
+    found: dict[str, Array] = row.parts(paths, cost, base / row.share if row.share else 0.0)
+    return found
+
+
 def _labels(
-    plan: Plan, rows: Sequence[Any]
+    plan: Plan, rows: Sequence[Any], planned: Paths, bases: Sequence[float]
 ) -> tuple[dict[str, Sequence[str]], dict[str, tuple[str, Sequence[object]]]]:
     """Name everything along every dimension, and the coordinates beside them."""
     causes: Iterator[str] = (cause for row in rows for cause in row.causes())
+    parts = [
+        (row, component)
+        for row, base in zip(rows, bases, strict=True)
+        if not isinstance(row, GrantRow)
+        for component in _parts(row, planned, row.cost(planned), base)
+    ]
     labels: dict[str, Sequence[str]] = {
         "line": [row.name for row in rows],
         "cause": list(dict.fromkeys(causes)),
@@ -407,6 +426,7 @@ def _labels(
         "care_line": [
             line.name for line in plan.lines if line.kind in {"care", "temporary_accommodation"}
         ],
+        "part": [f"{row.name}: {component}" for row, component in parts],
         "driver": [driver.name for driver in plan.drivers],
         "contingency": [line.name for line in plan.lines if line.kind == "contingency"],
         "invested": [
@@ -416,6 +436,13 @@ def _labels(
     aside: dict[str, tuple[str, Sequence[object]]] = {
         "service": ("line", [row.service for row in rows]),
         "kind": ("line", [row.kind for row in rows]),
+        "part_line": ("part", [row.name for row, _ in parts]),
+        "part_service": ("part", [row.service for row, _ in parts]),
+        "component": ("part", [component for _, component in parts]),
+        "part_cause": (
+            "part",
+            [getattr(row, "cause", None) or component for row, component in parts],
+        ),
         "general": ("fund", [fund.general for fund in plan.reserves.funds]),
         "usable": ("fund", [fund.absorbs for fund in plan.reserves.funds]),
     }

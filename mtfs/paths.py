@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mtfs.assumptions import Assumption
 
 T = TypeVar("T")
+PeopleChange: TypeAlias = "Callable[[Paths, Array], Array]"
+"""what turns a care line's people without prevention into those with it"""
 
 
 def compounded(growth: Array) -> Array:
@@ -69,6 +71,7 @@ class Paths:
         fixed: dict[object, Array],
         *,
         balances: Mapping[str, Array] | None = None,
+        people_changes: Mapping[str, PeopleChange] | None = None,
         planned_paths: Paths | None = None,
     ) -> None:
         self.calendar = calendar
@@ -78,6 +81,7 @@ class Paths:
         self._scores = scores
         self._fixed = fixed  # what depends on no draw, shared by all blocks
         self._balances: Mapping[str, Array] = {} if balances is None else balances
+        self._people_changes: Mapping[str, PeopleChange] = people_changes or {}
         self._memo: dict[object, Any] = {}
 
     @property
@@ -102,6 +106,15 @@ class Paths:
     def opening_balance(self, fund: str) -> Array:
         """Give a fund's planned opening balance in each year, shape (year, 1), GBP."""
         return self._balances[fund]
+
+    def changes_people(self, care_line: str) -> bool:
+        """Whether prevention changes the people of a care line."""
+        return care_line in self._people_changes
+
+    def changed_people(self, care_line: str, people: Array) -> Array:
+        """Turn a care line's people without prevention into those with it, (year, draw)."""
+        change = self._people_changes.get(care_line)
+        return people if change is None else change(self, people)
 
     def derived(self, key: object, source: Assumption, make: Callable[[], Array]) -> Array:
         """Give what ``make`` makes of ``source``, once a block, or once in all where fixed."""

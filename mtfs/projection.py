@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -61,7 +61,8 @@ def project_gap(
     sampler
         How scores are drawn: ``"random"``, plain independent draws.
     keep
-        ``"all"`` variables, or ``"totals"``: gaps, requirement, funding, shortfall, reserves.
+        ``"all"`` variables; ``"totals"``: gaps, requirement, funding, shortfall, reserves; or
+        ``"components"``: all, and the growth of every line by its parts.
     n_threads
         Threads to use, by default one a core. The result does not depend on it.
     progress
@@ -151,8 +152,8 @@ def _run(
     progress: Progress | None,
 ) -> xr.Dataset:
     began = time.perf_counter()
-    if keep not in {"all", "totals"}:
-        msg = f"keep is {keep!r}; expected 'all' or 'totals'"
+    if keep not in (ways := get_args(Keep)):
+        msg = f"keep is {keep!r}; expected {', '.join(map(repr, ways))}"
         raise MtfsError(msg)
     engine = engine_of(plan)
     n_draws, horizon = scores.n_draws, plan.horizon
@@ -182,12 +183,13 @@ def _run(
     planned = {
         name: array.copy()  # the engine is kept for the plan's next run
         for name, array in engine.planned_store.arrays.items()
-        if VARIABLES[name].planned and (keep == "all" or VARIABLES[name].totals)
+        if VARIABLES[name].planned and VARIABLES[name].kept(keep)
     }
     return assemble(
         _cut(store.arrays, n_draws),
         planned,
         engine.minimum.copy(),
+        None if keep == "totals" or not engine.rows else np.array(engine.bases),
         labels=engine.labels,
         aside=engine.aside,
         years=plan.years,

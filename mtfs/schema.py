@@ -16,7 +16,7 @@ from mtfs.vocabulary import Array, MtfsError, listing, suggest, year_start
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Keep = Literal["all", "totals"]
+Keep = Literal["all", "totals", "components"]
 WIDENS = "positive widens the gap"
 CLOSES = "positive closes the gap"
 BALANCE = "positive is money held"
@@ -37,6 +37,12 @@ class Variable:
     draws: bool = True
     planned: bool = True
     """whether it has a ``planned_`` twin without draws"""
+    parts: bool = False
+    """whether only ``keep="components"`` holds it"""
+
+    def kept(self, keep: Keep) -> bool:
+        """Whether a projection of ``keep`` holds it."""
+        return self.totals or (keep != "totals" and (keep == "components" or not self.parts))
 
 
 VARIABLES: dict[str, Variable] = {
@@ -51,6 +57,7 @@ VARIABLES: dict[str, Variable] = {
     "reserve": Variable("fund", "closing balance of reserves", BALANCE, totals=True),
     "cost": Variable("line", "net cost"),
     "pressure": Variable("cause", "gross growth since the base year, before savings and funding"),
+    "growth": Variable("part", "growth since the base year of each part of a line", parts=True),
     "saving_delivered": Variable("scheme", "savings delivered", CLOSES),
     "saving_late": Variable("scheme", "savings planned and not yet delivered", planned=False),
     "saving_lost": Variable("scheme", "savings planned that will not be delivered", planned=False),
@@ -67,6 +74,7 @@ VARIABLES: dict[str, Variable] = {
     ),
 }
 MINIMUM = "reserve_minimum"
+BASE = "base_cost"
 
 
 def planned_name(name: str) -> str:
@@ -102,7 +110,7 @@ def kept(labels: Mapping[str, Sequence[str]], keep: Keep) -> list[str]:
     return [
         name
         for name, variable in VARIABLES.items()
-        if (keep == "all" or variable.totals)
+        if variable.kept(keep)
         and (variable.item is None or labels[variable.item])
         and (name != "reserve_interest" or labels["invested"])
     ]
@@ -112,6 +120,7 @@ def assemble(
     arrays: Mapping[str, Array],
     planned: Mapping[str, Array],
     minimum: Array,
+    base: Array | None,
     *,
     labels: Mapping[str, Sequence[str]],
     aside: Mapping[str, tuple[str, Sequence[object]]],
@@ -128,6 +137,8 @@ def assemble(
         The same for the council's own table, with one draw.
     minimum
         Minimum level of each fund, shape (fund, year), GBP; 0 where none is stated.
+    base
+        Net cost of each line in the base year, shape (line,), GBP; none where lines are not kept.
     labels
         Names along every dimension.
     aside
@@ -156,13 +167,11 @@ def assemble(
         said = _attrs(variable, f"planned {variable.long_name}", price_base)
         data[planned_name(name)] = xr.Variable(dims, array[..., 0], said)
     if labels["fund"]:
-        said = {
-            "units": "GBP",
-            "long_name": "minimum level of reserves",
-            "sign": BALANCE,
-            "price_base": price_base,
-        }
+        said = _attrs(Variable(None, "", BALANCE), "minimum level of reserves", price_base)
         data[MINIMUM] = xr.Variable(("fund", "year"), minimum, said)
+    if base is not None:
+        long_name = "net cost in the base year, before ring-fenced grants and tied funds"
+        data[BASE] = xr.Variable("line", base, _attrs(VARIABLES["cost"], long_name, price_base))
     used = {str(dim) for variable in data.values() for dim in variable.dims}
     names: dict[str, pd.Index] = {
         "draw": pd.RangeIndex(arrays["gap"].shape[-1]),

@@ -20,6 +20,13 @@ from mtfs.lines.funding import (
 )
 from mtfs.lines.pay import PayLine
 from mtfs.lines.pressures import ChangeLine, ContingencyLine, RiskLine
+from mtfs.lines.prevention import (
+    Instead,
+    PeopleChange,
+    PreventionLine,
+    people_changes,
+    prevention_problems,
+)
 from mtfs.lines.savings import Delay, Delivery, Saving
 
 LINE_KINDS: tuple[type[Line], ...] = (
@@ -30,6 +37,7 @@ LINE_KINDS: tuple[type[Line], ...] = (
     ChangeLine,
     RiskLine,
     ContingencyLine,
+    PreventionLine,
     CapitalLine,
     BalancesLine,
 )
@@ -48,6 +56,7 @@ AnyLine = Annotated[
     | ChangeLine
     | RiskLine
     | ContingencyLine
+    | PreventionLine
     | CapitalLine
     | BalancesLine,
     Discriminator("kind"),
@@ -77,10 +86,15 @@ __all__ = [
     "Dispersion",
     "FeesLine",
     "Grant",
+    "Instead",
     "Line",
     "OtherFunding",
     "PayLine",
+    "PeopleChange",
+    "PreventionLine",
     "RiskLine",
     "Saving",
     "Source",
+    "people_changes",
+    "prevention_problems",
 ]

@@ -62,6 +62,8 @@ class CareLine(Line):
     """year_end: share of a year's growth that costs in that year; a half where it comes evenly"""
     people_by_year: CountAssumption | None = None
     """year-average people in each year, instead of people and growth"""
+    entries: Annotated[Count, Field(gt=0)] | None = None
+    """people who enter a year in the base year: needed where prevention lowers the line's people"""
     weekly_cost: Pounds
     """GBP a person a week in the base year"""
     price_growth: GrowthAssumption = 0.0
@@ -77,7 +79,7 @@ class CareLine(Line):
     """GBP a person a week of other income, such as housing benefit subsidy, by year"""
     dispersion: Dispersion | None = None
 
-    components: ClassVar[tuple[str, ...]] = ("people", "mix", "price")
+    components: ClassVar[tuple[str, ...]] = ("people", "mix", "price", "prevention")
     share_fields: ClassVar[tuple[str, ...]] = ("client_income", "joint_funding")
 
     @model_validator(mode="after")
@@ -87,6 +89,9 @@ class CareLine(Line):
             raise ValueError(msg)
         if self.people_by_year is not None and (self.people_growth != 0 or self.people_added != 0):
             msg = "'people_by_year' holds the people of every year; growth does not go with it"
+            raise ValueError(msg)
+        if self.entries is not None and not self.people:
+            msg = "'entries' are over the people in the base year; give 'people', above 0"
             raise ValueError(msg)
         fixed = [s for s in (self.client_income, self.joint_funding) if isinstance(s, int | float)]
         if sum(fixed) > 1:
@@ -108,7 +113,7 @@ class CareLine(Line):
         if any(isinstance(each, str) for each in moves):
             return []
         try:
-            people = self._people(Paths(calendar, {}, {}, {}))
+            people = self.own_people(Paths(calendar, {}, {}, {}))
         except ValueError:  # the years do not match, which is said elsewhere
             return []
         return [f"people fall below 0, to {people.min():g}"] if people.min() < 0 else []
@@ -144,9 +149,20 @@ class CareLine(Line):
         net = place_weeks * self.weekly_cost * kept
         return net - min(place_weeks * float(planned.value(self.weekly_income)[0, 0]), net)
 
+    @property
+    def turnover(self) -> float:
+        """Entries a year over people, in the base year; 0 where entries are not stated."""
+        return (self.entries or 0.0) / self.people if self.people else 0.0
+
     def average_people(self, paths: Paths) -> Array:
-        """Give year-average people."""
-        return paths.block_derived((self.name, "people"), lambda: self._people(paths))
+        """Give year-average people, as prevention leaves them."""
+        return paths.block_derived(
+            (self.name, "people"), lambda: paths.changed_people(self.name, self.own_people(paths))
+        )
+
+    def own_people(self, paths: Paths) -> Array:
+        """Give year-average people without what prevention makes of them."""
+        return paths.block_derived((self.name, "own people"), lambda: self._people(paths))
 
     def _people(self, paths: Paths) -> Array:
         if self.people is None:
@@ -175,22 +191,25 @@ class CareLine(Line):
 
     def _net(self, paths: Paths, price: Array | None = None) -> Array:
         """Give the net cost at a weekly cost of ``price`` times the base year's, or just that."""
-        spend = paths.block_derived((self.name, "spend"), lambda: self._at_base_price(paths))
+        spend = paths.block_derived(
+            (self.name, "spend"), lambda: self._at_base_price(paths, self.average_people(paths))
+        )
         net = spend if price is None else spend * price
         if self.weekly_income != 0:
-            income = (
-                paths.value(self.weekly_income) * self._weeks(paths) * self.average_people(paths)
-            )
-            net = net - np.minimum(income, net)
+            net = self._less_income(paths, net, self.average_people(paths))
         return net
 
-    def _at_base_price(self, paths: Paths) -> Array:
+    def _less_income(self, paths: Paths, net: Array, people: Array) -> Array:
+        income = paths.value(self.weekly_income) * self._weeks(paths) * people
+        return net - np.minimum(income, net)
+
+    def _at_base_price(self, paths: Paths, people: Array) -> Array:
         """Give the cost less clients' and partners' shares at the base year's weekly cost."""
         kept: Array | float = self.weekly_cost
         for rate in (self.client_income, self.joint_funding):
             if rate != 0:
                 kept = kept - self.weekly_cost * paths.value(rate)
-        return self.average_people(paths) * (kept * self._weeks(paths))
+        return people * (kept * self._weeks(paths))
 
     def _weeks(self, paths: Paths) -> Array | float:
         return paths.calendar.weeks if self.weeks is None else self.weeks
@@ -199,10 +218,15 @@ class CareLine(Line):
         """Split growth: people at the base year's price, then price, then mix.
 
         Councils report volume at old prices and price at new volume. Chance in individual costs is
-        booked with mix.
+        booked with mix. People whom prevention keeps out, or brings in, stand apart from others.
         """
         at_old_price = self._net(paths)
         parts = {"people": at_old_price - base}
+        if paths.changes_people(self.name):
+            without = self._at_base_price(paths, self.own_people(paths))
+            if self.weekly_income != 0:
+                without = self._less_income(paths, without, self.own_people(paths))
+            parts = {"people": without - base, "prevention": at_old_price - without}
         if self._mixes:
             price = paths.index(self.price_growth)
             at_old_mix = self._net(paths, price)
