@@ -15,7 +15,15 @@ from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 if TYPE_CHECKING:
     from mtfs.distributions import interval
     from mtfs.io import load_example, load_gap, load_plan, plan_of, save_gap
-    from mtfs.measures import annual, probability, quantiles, reserve_risk, summary, total
+    from mtfs.measures import (
+        annual,
+        probability,
+        quantiles,
+        reserve_risk,
+        savings_by_service,
+        summary,
+        total,
+    )
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
 
@@ -35,6 +43,7 @@ _HOMES = {
     "quantiles": "mtfs.measures",
     "reserve_risk": "mtfs.measures",
     "save_gap": "mtfs.io",
+    "savings_by_service": "mtfs.measures",
     "scores_of": "mtfs.projection",
     "summary": "mtfs.measures",
     "total": "mtfs.measures",
@@ -58,6 +67,7 @@ __all__ = [
     "quantiles",
     "reserve_risk",
     "save_gap",
+    "savings_by_service",
     "scores_of",
     "summary",
     "total",

@@ -22,9 +22,11 @@ from mtfs.lines import (
     BalancesLine,
     ContingencyLine,
     CouncilTax,
+    Deliverable,
     Grant,
     Line,
     Saving,
+    SavingsTarget,
     Source,
 )
 from mtfs.lines.savings import COMMON, Delivery
@@ -49,6 +51,19 @@ _REFERENCES: tuple[tuple[type[Noted], str, str], ...] = (
     (Grant, "ring_fenced_to", "lines"),
     (Grant, "rest_to", "funds"),
     (OneOff, "fund", "funds"),
+    (Saving, "needs", "savings"),
+    (Saving, "manages", "lines"),
+    (SavingsTarget, "schemes", "savings"),
+)
+_LISTS = (
+    "drivers",
+    "correlations",
+    "lines",
+    "savings",
+    "savings_targets",
+    "funding",
+    "one_offs",
+    "memorandum",
 )
 _ROUNDING = 1e-9
 _STEEP = 0.5  # growth a year above which a figure is more likely a slip than a forecast
@@ -73,8 +88,7 @@ class Draft:
         """Take a plan apart."""
         parts: dict[Path, Any] = {}
         names: dict[str, list[str]] = {}
-        lists = ("drivers", "correlations", "lines", "savings", "funding", "one_offs", "memorandum")
-        for group in lists:
+        for group in _LISTS:
             for n, part in enumerate(getattr(plan, group)):
                 parts[group, n] = part
                 if isinstance(part, Noted):
@@ -150,6 +164,7 @@ def _model_of(group: object, item: object) -> type[Declared] | None:
         "lines": LINE_KINDS,
         "funding": SOURCE_KINDS,
         "savings": (Saving,),
+        "savings_targets": (SavingsTarget,),
         "one_offs": (OneOff,),
         "memorandum": (Memorandum,),
     }
@@ -473,6 +488,6 @@ def _above_limit(draft: Draft, calendar: Calendar, values: Values) -> Iterator[P
 
 
 def _too_good(draft: Draft) -> Iterator[Problem]:
-    for path, saving in draft.each(Saving):
+    for path, saving in draft.each(Deliverable):
         if not isinstance(saving.outcome, Delivery) and saving.outcome > 1:
             yield Problem((*path, "delivery"), f"delivers {saving.outcome:.0%} of what was planned")

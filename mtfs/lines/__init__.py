@@ -20,7 +20,15 @@ from mtfs.lines.funding import (
 )
 from mtfs.lines.pay import PayLine
 from mtfs.lines.pressures import ChangeLine, ContingencyLine, RiskLine
-from mtfs.lines.savings import Delay, Delivery, Saving
+from mtfs.lines.programme import Programme, Scheme, schemes_of
+from mtfs.lines.savings import (
+    Delay,
+    Deliverable,
+    Delivery,
+    Saving,
+    SavingsTarget,
+    ServiceShare,
+)
 
 LINE_KINDS: tuple[type[Line], ...] = (
     CareLine,
@@ -73,6 +81,7 @@ __all__ = [
     "ContingencyLine",
     "CouncilTax",
     "Delay",
+    "Deliverable",
     "Delivery",
     "Dispersion",
     "FeesLine",
@@ -80,7 +89,12 @@ __all__ = [
     "Line",
     "OtherFunding",
     "PayLine",
+    "Programme",
     "RiskLine",
     "Saving",
+    "SavingsTarget",
+    "Scheme",
+    "ServiceShare",
     "Source",
+    "schemes_of",
 ]
