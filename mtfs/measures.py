@@ -283,7 +283,7 @@ def savings_by_service(ds: xr.Dataset, variable: str = "saving_delivered") -> xr
         dims=("service", *dims),
         coords={**coords, "service": services},
         name=variable,
-        attrs=found.attrs | {"long_name": f"{found.attrs['long_name']}, by service"},
+        attrs=found.attrs | {"long_name": f"{found.attrs.get('long_name', variable)}, by service"},
     )
 
 

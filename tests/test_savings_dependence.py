@@ -280,8 +280,8 @@ def test_a_long_chain_is_no_trouble():
             "depends on itself: (a -> b -> c -> a|b -> c -> a -> b|c -> a -> b -> c)$",
         ),
         (
-            [SYSTEM, REVIEWS | {"needs": ["sytem"]}],
-            r"'reviews', needs: uses saving 'sytem', which .* Did you mean 'system'\?",
+            [SYSTEM, REVIEWS | {"needs": ["systems"]}],
+            r"'reviews', needs: uses saving 'systems', which .* Did you mean 'system'\?",
         ),
         ([SYSTEM, REVIEWS | {"needs": ["system", "system"]}], "names 'system' twice"),
         (
@@ -323,7 +323,7 @@ savings:
   - {name: system, levels: [0, 1, 1, 1], rag: green}
   - {name: reviews, levels: 1, rag: green, needs: [system]}
   - {name: circle, levels: 1, rag: green, needs: [circle]}
-  - {name: broken, levels: 1, needs: [sytem]}
+  - {name: broken, levels: 1, needs: [systems]}
 """,
         encoding="utf-8",
     )
