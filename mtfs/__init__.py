@@ -14,50 +14,76 @@ from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
     from mtfs.distributions import interval
-    from mtfs.io import load_example, load_gap, load_plan, plan_of, save_gap
+    from mtfs.io import (
+        load_example,
+        load_example_monitoring,
+        load_gap,
+        load_monitoring,
+        load_plan,
+        plan_of,
+        save_gap,
+        save_plan,
+    )
     from mtfs.measures import annual, probability, quantiles, reserve_risk, summary, total
+    from mtfs.monitoring import Monitoring
+    from mtfs.outturn import forecast_outturn, outturn_table
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
+    from mtfs.rebase import rebase
 
 __version__ = VERSION
 
 _HOMES = {
+    "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
     "annual": "mtfs.measures",
+    "forecast_outturn": "mtfs.outturn",
     "interval": "mtfs.distributions",
     "load_example": "mtfs.io",
+    "load_example_monitoring": "mtfs.io",
     "load_gap": "mtfs.io",
+    "load_monitoring": "mtfs.io",
     "load_plan": "mtfs.io",
+    "outturn_table": "mtfs.outturn",
     "plan_of": "mtfs.io",
     "probability": "mtfs.measures",
     "project": "mtfs.projection",
     "project_gap": "mtfs.projection",
     "quantiles": "mtfs.measures",
+    "rebase": "mtfs.rebase",
     "reserve_risk": "mtfs.measures",
     "save_gap": "mtfs.io",
+    "save_plan": "mtfs.io",
     "scores_of": "mtfs.projection",
     "summary": "mtfs.measures",
     "total": "mtfs.measures",
 }
 
 __all__ = [
+    "Monitoring",
     "MtfsError",
     "Plan",
     "PlanError",
     "PlanWarning",
     "__version__",
     "annual",
+    "forecast_outturn",
     "interval",
     "load_example",
+    "load_example_monitoring",
     "load_gap",
+    "load_monitoring",
     "load_plan",
+    "outturn_table",
     "plan_of",
     "probability",
     "project",
     "project_gap",
     "quantiles",
+    "rebase",
     "reserve_risk",
     "save_gap",
+    "save_plan",
     "scores_of",
     "summary",
     "total",

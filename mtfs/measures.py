@@ -22,6 +22,14 @@ Unit = Literal["GBP", "GBP k", "GBP m"]
 _SCALE: dict[str, float] = {"GBP": 1.0, "GBP k": 1e3, "GBP m": 1e6}
 
 
+def in_unit(unit: Unit) -> float:
+    """Give GBP in one unit of money shown."""
+    if unit not in _SCALE:
+        msg = f"unit is {unit!r}; expected {', '.join(_SCALE)}"
+        raise MtfsError(msg)
+    return _SCALE[unit]
+
+
 def annual(level: xr.DataArray) -> xr.DataArray:
     """State a level as yearly steps: the first year's level, then the change over the year before.
 
@@ -117,13 +125,8 @@ def quantiles(
     for share in q:
         require_share(share, "q")
     found = _variable(ds, variable)
-    axis = found.get_axis_num("draw")
     shares = np.asarray(q, dtype=np.float64)
-    n = found.sizes["draw"]
-    sigma = np.sqrt(shares * (1 - shares) / n)
-    levels = np.concatenate([shares, np.clip(shares - sigma, 0, 1), np.clip(shares + sigma, 0, 1)])
-    values, low, high = np.split(np.quantile(found.to_numpy(), levels, axis=axis), 3)
-    error = (high - low) / 2 if n > 1 else np.full_like(values, np.nan)
+    values, error = quantiles_of(found.to_numpy(), shares, found.get_axis_num("draw"))
     dims = ("quantile", *(dim for dim in found.dims if dim != "draw"))
     coords = {name: c for name, c in found.coords.items() if "draw" not in c.dims}
     return xr.DataArray(
@@ -133,6 +136,15 @@ def quantiles(
         name=variable,
         attrs=found.attrs,
     )
+
+
+def quantiles_of(draws: Array, shares: Array, axis: int) -> tuple[Array, Array]:
+    """Give quantiles of draws along an axis, and their standard errors (see :func:`quantiles`)."""
+    n = draws.shape[axis]
+    sigma = np.sqrt(shares * (1 - shares) / n)
+    levels = np.concatenate([shares, np.clip(shares - sigma, 0, 1), np.clip(shares + sigma, 0, 1)])
+    values, low, high = np.split(np.quantile(draws, levels, axis=axis), 3)
+    return values, (high - low) / 2 if n > 1 else np.full_like(values, np.nan)
 
 
 def probability(
