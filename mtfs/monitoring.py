@@ -298,21 +298,24 @@ class Monitoring(Declared):
             yield from wrong
             if wrong:
                 continue
-            expected = fall.net - fall.assumed
             if fall.service is None:
-                if all(each.at(fall.period) for each in self.services):
-                    total = self.total_at(fall.period).variance
-                    most = (len(self.services) + 1) * self.rounding
-                    if said := out_by(expected, total, most):
-                        yield Problem((*path, "net"), f"the services' variances sum to {said}")
-                continue
-            forecast = self.service(fall.service).at(fall.period)
-            if forecast is None:
-                text = f"'{fall.service}' has no forecast at period {fall.period}; give it"
-                yield Problem((*path, "period"), text)
-            elif said := out_by(forecast.variance, expected, 2 * self.rounding):
-                text = "the net of the waterfall, less what the forecast counts as secured, is "
-                yield Problem((*path, "net"), f"{text}{said} as the service's forecast")
+                if not all(each.at(fall.period) for each in self.services):
+                    continue
+                stated, what = self.total_at(fall.period).variance, "is what the services sum to"
+            else:
+                forecast = self.service(fall.service).at(fall.period)
+                if forecast is None:
+                    text = f"'{fall.service}' has no forecast at period {fall.period}; give it"
+                    yield Problem((*path, "period"), text)
+                    continue
+                stated, what = forecast.variance, "is the service's forecast"
+            parts = len(self.services) if fall.service is None else 1
+            misses = [
+                out_by(stated, expected, (parts + 1) * self.rounding, what)
+                for expected in dict.fromkeys((fall.net, fall.net - fall.assumed))
+            ]
+            if all(misses):
+                yield Problem((*path, "net"), f"the net is {misses[0]}")
 
     def _total_faults(self) -> Iterator[Problem]:
         for n, total in enumerate(self.totals):
@@ -335,9 +338,9 @@ class Monitoring(Declared):
             if not own or figure is None:
                 continue
             tolerance = (len(own) + 1) * self.rounding
-            if said := out_by(figure.variance, math.fsum(own), tolerance):
-                what = "outturn" if each.outturn else "latest forecast"
-                text = f"the variances of '{each.name}' sum to {said} as its {what}"
+            says = "is its outturn" if each.outturn else "is its latest forecast"
+            if said := out_by(figure.variance, math.fsum(own), tolerance, says):
+                text = f"the variances of '{each.name}' sum to {said}"
                 yield Problem(("variances",), text)
         shares: dict[str, list[float]] = {}
         for variance in self.variances:

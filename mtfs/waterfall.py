@@ -55,7 +55,8 @@ class Step(Declared):
     delivery: Delivery | None = None
     """to be secured: the share that arrives in the year, in place of a RAG rating"""
     counted: bool = False
-    """to be secured: the forecast already assumes it, so that a draw does not take it off again"""
+    """to be secured: the forecast already assumes it, or the council's history was forecast before
+    the same kind of savings, so that a draw does not take it off again"""
     giver: str | None = None
     """support: the service of this document that gives it, which may be the service itself"""
 
@@ -155,13 +156,13 @@ class Waterfall(Declared):
         return pd.DataFrame(rows, columns=columns)
 
 
-def out_by(stated: float, found: float, tolerance: float) -> str | None:
+def out_by(stated: float, found: float, tolerance: float, says: str = "is stated") -> str | None:
     """Say how far a sum is from what is stated, or nothing where rounding explains it."""
     slack = tolerance + 1e-9 * max(abs(stated), abs(found))
     if abs(stated - found) <= slack:
         return None
     return (
-        f"{pounds(found)}, and {pounds(stated)} is stated: out by {pounds(abs(stated - found))} "
+        f"{pounds(found)}, and {pounds(stated)} {says}: out by {pounds(abs(stated - found))} "
         f"(rounding explains {pounds(tolerance)})"
     )
 

@@ -184,8 +184,10 @@ def forecasts(*periods):
     [
         (
             {"totals": [{"period": 6, "variance": 1.8e6}]},
-            r"totals\[0\], variance: the services sum to GBP 1.6m, and GBP 1.8m is stated: "
-            r"out by GBP 0.2m \(rounding explains GBP 1.50\)",
+            (
+                r"totals\[0\], variance: the services sum to GBP 1.6m, and GBP 1.8m is stated: "
+                r"out by GBP 0.2m \(rounding explains GBP 1.50\)"
+            ),
         ),
         ({"totals": [{"period": 7, "variance": 0}]}, "'adult care' has no forecast at period 7"),
         ({"totals": [{"period": "outturn", "variance": 0}]}, "'adult care' has no outturn"),
@@ -204,7 +206,7 @@ def forecasts(*periods):
         ({"services": [CARE | {"scope": "council"}, ROADS]}, "only figure is the whole council"),
         ({"year": "2025/27"}, "expected a financial year such as '2026/27'"),
         ({"year": 2025}, "expected a financial year such as '2025/26'"),
-        ({"servces": []}, "Did you mean 'services'"),
+        ({"servics": []}, "Did you mean 'services'"),
         ({"waterfalls": [FALL, FALL]}, "stands 2 times in waterfalls"),
         (
             {"waterfalls": [FALL | {"service": "adult cares"}]},
@@ -220,13 +222,13 @@ def forecasts(*periods):
         ),
         (
             {"waterfalls": [FALL | {"period": 6}]},
-            "is GBP 2m, and GBP 1.5m is stated|is GBP 1.5m, and GBP 2m is stated",
+            "the net is GBP 1.5m, and GBP 2m is the service's forecast",
         ),
         ({"waterfalls": [FALL | {"period": 7}]}, "'adult care' has no forecast at period 7"),
         ({"waterfalls": [FALL | {"steps": []}]}, "at least 1"),
         (
             {"waterfalls": [FALL | {"service": None}]},
-            "the services' variances sum to GBP 1m, and GBP 1.5m is stated",
+            "the net is GBP 1.5m, and GBP 1m is what the services sum to: out by GBP 0.5m",
         ),
         (
             {
@@ -245,8 +247,10 @@ def forecasts(*periods):
         ),
         (
             {"variances": [VARIANCE | {"amount": -0.3e6}]},
-            "variances of 'roads' sum to GBP -0.3m, and GBP -0.5m is stated: out by GBP 0.2m .* as "
-            "its latest forecast",
+            (
+                "the variances of 'roads' sum to GBP -0.3m, and GBP -0.5m is its latest forecast: "
+                "out by GBP 0.2m"
+            ),
         ),
         ({"variances": [VARIANCE, VARIANCE]}, "'placements' stands 2 times in variances"),
         ({"variances": [VARIANCE | {"service": "road"}]}, "Did you mean 'roads'?"),
@@ -297,7 +301,7 @@ def step(**parts):
         (step(kind="support", giver="rods"), "Did you mean 'roads'"),
         (step(amount=-1.0, rag="red"), "at least 0"),
         (step(rag="gren"), "Did you mean 'green'"),
-        (step(kind="acheived"), "Did you mean 'achieved'"),
+        (step(kind="achieve"), "Did you mean 'achieved'"),
         (step(name="reviews", rag="red", amount=0.0), "two steps are called 'reviews'"),
     ],
 )
@@ -328,7 +332,7 @@ def test_a_variance_says_what_comes_back(change, message):
 
 
 def test_a_run_rate_gives_the_full_year_effect_of_what_recurs():
-    # 8 over budget of which 1 one-off; at the year end 9 a year: 9 - (8 - 1) = 2 more in a full year
+    # 8 over budget, 1 of it one-off; at the year end 9 a year: 9 - (8 - 1) = 2 more in a full one
     services = [ROADS | {"outturn": {"variance": 8e6}}]
     one = VARIANCE | {"amount": 8e6, "one_off": 1e6, "run_rate": 9e6, "full_year_effect": None}
     (variance,) = monitoring(services=services, variances=[one]).variances
