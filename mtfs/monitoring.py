@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -101,13 +101,15 @@ class Monitoring(Declared):
     how much) or name what the document does not hold.
     """
 
+    called: ClassVar[str] = "the monitoring"
+
     council: Annotated[str, Field(min_length=1)]
     year: YearLabel
     title: str | None = None
     source: str | None = None
     rounding: Pounds = ROUNDING
     """GBP: half a unit of the last digit published; a sum may miss by so much for each figure"""
-    services: tuple[Service, ...] = Field(min_length=1)
+    services: tuple[Service, ...]
     waterfalls: tuple[Waterfall, ...] = ()
     totals: tuple[Total, ...] = ()
     history: tuple[PastYear, ...] = ()
@@ -260,6 +262,8 @@ class Monitoring(Declared):
                 yield Problem(("services", n, "scope"), text)
 
     def _disordered(self) -> Iterator[Problem]:
+        if not self.services:
+            yield Problem(("services",), "'services' is empty; give at least one")
         for n, each in enumerate(self.services):
             periods = [forecast.period for forecast in each.forecasts]
             for m in range(1, len(periods)):

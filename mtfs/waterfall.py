@@ -91,7 +91,7 @@ class Waterfall(Declared):
     """GBP of overspend before anything is done about it"""
     basis: Basis = "published"
     """of the gross, net and target sums"""
-    steps: tuple[Step, ...] = Field(min_length=1)
+    steps: tuple[Step, ...]
     net: Money
     """GBP: gross less what is achieved, secured and supported"""
     target: Money | None = None
@@ -113,6 +113,8 @@ class Waterfall(Declared):
 
     def faults(self, rounding: float) -> Iterator[Problem]:
         """Name what does not add up, and by how much."""
+        if not self.steps:
+            yield Problem(("steps",), "'steps' is empty; give at least one")
         names = [step.name for step in self.steps]
         for n, name in enumerate(names):
             if name in names[:n]:

@@ -198,7 +198,7 @@ def forecasts(*periods):
         ({"services": forecasts(6.5)}, "expected a whole number|integer"),
         ({"services": forecasts(6, 6)}, "'adult care' has two forecasts at period 6"),
         ({"services": forecasts(8, 6)}, "period 6 stands after 8; give them in order"),
-        ({"services": []}, "at least 1"),
+        ({"services": []}, "'services' is empty; give at least one"),
         ({"services": [CARE, CARE]}, "'adult care' stands 2 times in services"),
         ({"services": [CARE | {"budget": -60e6}]}, "budget: found -60000000.0; expected a value"),
         ({"services": [CARE | {"budget": 0}]}, "expected a value above 0"),
@@ -225,7 +225,7 @@ def forecasts(*periods):
             "the net is GBP 1.5m, and GBP 2m is the service's forecast",
         ),
         ({"waterfalls": [FALL | {"period": 7}]}, "'adult care' has no forecast at period 7"),
-        ({"waterfalls": [FALL | {"steps": []}]}, "at least 1"),
+        ({"waterfalls": [FALL | {"steps": []}]}, "'steps' is empty; give at least one"),
         (
             {"waterfalls": [FALL | {"service": None}]},
             "the net is GBP 1.5m, and GBP 1m is what the services sum to: out by GBP 0.5m",
@@ -267,6 +267,11 @@ def forecasts(*periods):
 def test_what_does_not_hang_together_is_refused(parts, message):
     with pytest.raises(PlanError, match=message):
         monitoring(**parts)
+
+
+def test_several_problems_are_listed_at_once():
+    said = refusal(totals=[{"period": 6, "variance": 0}, {"period": 7, "variance": 0}])
+    assert said.startswith("the monitoring has 2 problems:")
 
 
 def past(year, outturn, period=6):
@@ -369,6 +374,7 @@ def test_every_error_of_a_file_has_its_line(tmp_path):
     with pytest.raises(PlanError) as caught:
         load_monitoring(file)
     said = str(caught.value)
+    assert said.startswith("the monitoring has 2 problems:")
     assert f"{file}, line 8, services[0] 'roads', forecasts[1], period: period is 14" in said
     assert f"{file}, line 10, totals[0], variance: found text '£0.5m'" in said
     file.write_text(TEXT.replace("14", "4").replace("£0.5m", "0.5e6"), encoding="utf-8")

@@ -37,7 +37,7 @@ def load_monitoring(path: str | PathLike[str]) -> Monitoring:
         return Monitoring.model_validate(data)
     except PlanError as error:
         found = [replace(p, file=str(path), line=line_of(p.path, lines)) for p in error.problems]
-        raise PlanError(sorted(found, key=lambda p: p.line or 0)) from None
+        raise PlanError(sorted(found, key=lambda p: p.line or 0), Monitoring.called) from None
 
 
 def example_monitoring_names() -> list[str]:
