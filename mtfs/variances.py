@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from mtfs.assumptions import Declared, Money, Name, Share, form
 from mtfs.distributions import Beta
+from mtfs.vocabulary import MtfsError
 
 # A share of an overspend that stands next year may exceed 1 where the overspend grows. A judgement:
 # well above the largest slope in councils' returns, children's 1.05 (0.08) of 2023/24.
@@ -39,7 +40,11 @@ class RecurrentShare(Declared):
         if not self.low < self.high:
             msg = f"'low' is {self.low:g} and 'high' {self.high:g}; expected low below high"
             raise ValueError(msg)
-        Beta.from_mean(self.mean, self.sd, self.low, self.high)
+        try:
+            Beta.from_mean(self.mean, self.sd, self.low, self.high)
+        except MtfsError as error:
+            msg = f"{error}. 'low' and 'high' give the range, 0 to 1 unless stated"
+            raise ValueError(msg) from None
         return self
 
 

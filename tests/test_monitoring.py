@@ -153,6 +153,13 @@ def test_support_stands_until_a_later_waterfall_says_otherwise():
     assert monitoring(services=[care], waterfalls=[FALL, later]).support(9) == 0
 
 
+def test_a_councils_waterfall_needs_no_forecasts_of_its_services():
+    steps = [{"name": "freeze", "amount": 1e6, "kind": "secured"}]
+    fall = {"name": "council", "period": 7, "gross": 3e6, "net": 2e6, "steps": steps}
+    (held,) = monitoring(waterfalls=[fall]).waterfalls
+    assert held.table()["running"].tolist() == [3e6, 2e6, 2e6]
+
+
 def test_rounding_decides_what_adds_up():
     care = CARE | {"forecasts": [{"period": 6, "variance": 6.24e6}]}
     roads = ROADS | {"forecasts": [{"period": 6, "variance": 2.44e6}]}
@@ -323,7 +330,7 @@ def test_a_step_says_what_its_kind_needs_and_no_more(wrong, message):
         ({"recurrent_share": None}, "'recurrent_share' is missing"),
         ({"recurrent_share": "childrn"}, "Did you mean 'children'"),
         ({"recurrent_share": 1.6}, "at most 1.5"),
-        ({"recurrent_share": {"mean": 0.5, "sd": 0.6}}, "no beta on 0 to 1"),
+        ({"recurrent_share": {"mean": 0.5, "sd": 0.6}}, "no beta on 0 to 1 .* 'high'"),
         ({"recurrent_share": {"mean": 0.5, "sd": 0.1, "low": 1.2}}, "expected low below high"),
         ({"recurrent_share": "children"}, "full-year effects are in it already"),
         ({"full_year_effect": None}, "give either 'full_year_effect' .* or 'run_rate'"),
