@@ -15,7 +15,9 @@ from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 if TYPE_CHECKING:
     from mtfs.distributions import interval
     from mtfs.io import load_example, load_gap, load_plan, plan_of, save_gap
+    from mtfs.ledger import planned_pressures, pressure_table, pressures
     from mtfs.measures import annual, probability, quantiles, reserve_risk, summary, total
+    from mtfs.payback import payback
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
 
@@ -28,7 +30,11 @@ _HOMES = {
     "load_example": "mtfs.io",
     "load_gap": "mtfs.io",
     "load_plan": "mtfs.io",
+    "payback": "mtfs.payback",
     "plan_of": "mtfs.io",
+    "planned_pressures": "mtfs.ledger",
+    "pressure_table": "mtfs.ledger",
+    "pressures": "mtfs.ledger",
     "probability": "mtfs.measures",
     "project": "mtfs.projection",
     "project_gap": "mtfs.projection",
@@ -51,7 +57,11 @@ __all__ = [
     "load_example",
     "load_gap",
     "load_plan",
+    "payback",
     "plan_of",
+    "planned_pressures",
+    "pressure_table",
+    "pressures",
     "probability",
     "project",
     "project_gap",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NORMAL = NormalDist()
+MOST_EVENTS = 1000  # a year: more are not rare, and a normal will do
 _CELLS = 544  # cells of a table, 1/32 of a score wide: cubic error below 1e-8 of the spread
 StatedAs = Literal["mean", "median", "mode"]
 
@@ -311,6 +312,17 @@ class Discrete:
         """Make the distribution that gives every value of a history the same chance."""
         held = tuple(sorted(float(value) for value in values))
         return cls(held, (1 / len(held),) * len(held))
+
+    @classmethod
+    def poisson(cls, mean: float) -> Discrete:
+        """Make the Poisson of a mean number, cut where no score of a draw can reach."""
+        if not 0 <= mean <= MOST_EVENTS:
+            msg = f"a Poisson has a mean number from 0 to {MOST_EVENTS}; found {mean:g}"
+            raise MtfsError(msg)
+        most = int(mean + 10 * math.sqrt(mean) + 60)  # beyond SCORE_LIMIT standard deviations
+        below = special.pdtr(np.arange(most + 1), mean)
+        chances = np.diff(below, prepend=0.0)
+        return cls(tuple(float(n) for n in range(most + 1)), tuple(chances.tolist()))
 
 
 @lru_cache(maxsize=256)

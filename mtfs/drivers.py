@@ -43,7 +43,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Shape = Literal[
-    "normal", "lognormal", "student_t", "triangular", "pert", "beta", "empirical", "discrete"
+    "normal",
+    "lognormal",
+    "student_t",
+    "triangular",
+    "pert",
+    "beta",
+    "empirical",
+    "discrete",
+    "poisson",
 ]
 Persistence = Annotated[
     Annotated[float, Field(strict=True, ge=0, le=1), Tag("form:number")]
@@ -108,8 +116,9 @@ class Driver(Noted):
     or mode), ``sd`` or ``interval`` how wide it is. ``persistence`` says how long a shock lasts: 0
     draws every year afresh, a number up to 1 is an AR(1) whose yearly spread stays as stated, 1
     is one draw for all years, and ``random_walk`` lets the spread grow with the square root of
-    time. With ``mix`` the driver is the weighted sum of others plus ``central`` (0 unless given)
-    plus its own noise.
+    time. Shape ``poisson`` counts events, such as rare arrivals, of a mean number a year. With
+    ``mix`` the driver is the weighted sum of others plus ``central`` (0 unless given) plus its own
+    noise.
     """
 
     central: Assumption | None = None
@@ -152,7 +161,7 @@ class Driver(Noted):
         return (
             self.sd is not None
             or self.interval is not None
-            or self.shape in _RANGED | {"empirical", "discrete"}
+            or self.shape in _RANGED | {"empirical", "discrete", "poisson"}
         )
 
     @property
@@ -240,6 +249,13 @@ class Driver(Noted):
                 ),
             ),
             (
+                shape == "poisson" and (spreads > 0 or not given or self.stated_as != "mean"),
+                (
+                    "a poisson driver has 'central', the number of events a year, stated_as: mean, "
+                    "and no spread"
+                ),
+            ),
+            (
                 shape in {"triangular", "pert"} and (spreads > 0 or self.stated_as == "median"),
                 f"a {shape} driver has bounds and a centre stated_as: mode or mean, and no spread",
             ),
@@ -318,7 +334,10 @@ class Driver(Noted):
             return Discrete(states, tuple(state.probability for state in self.states))
         if shape in {"triangular", "pert"}:
             return _ranged(shape, low, high, 0.0 if centre is None else centre, self.stated_as)
-        if span is not None:
+        found: Distribution
+        if shape == "poisson":
+            found = Discrete.poisson(centre or 0.0)
+        elif span is not None:
             family: Literal["normal", "lognormal", "student_t", "beta"] = shape  # type: ignore[assignment]
             found = interval(
                 span.low,

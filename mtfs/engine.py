@@ -104,9 +104,7 @@ class Engine:
         stage = DriverStage.from_drivers(plan.drivers, plan.correlations, calendar.years)
         balances: dict[str, Array] = {}
         changes = people_changes(plan.lines)
-        planned = Paths(
-            calendar, stage.planned, {}, {}, balances=balances, people_changes=changes
-        )
+        planned = Paths(calendar, stage.planned, {}, {}, balances=balances, people_changes=changes)
         balances.update(planned_openings(plan.reserves, plan.one_offs, planned, calendar))
         rows: list[Any] = [*plan.rows(), *map(GrantRow, plan.requirement_grants())]
         drivers = {stream.spec for stream in stage.streams}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Unit = Literal["GBP", "GBP k", "GBP m"]
-_SCALE: dict[str, float] = {"GBP": 1.0, "GBP k": 1e3, "GBP m": 1e6}
+SCALE: dict[str, float] = {"GBP": 1.0, "GBP k": 1e3, "GBP m": 1e6}
 
 
 def annual(level: xr.DataArray) -> xr.DataArray:
@@ -114,9 +114,34 @@ def quantiles(
     MtfsError
         When a share is not from 0 to 1, or there is no such variable.
     """
+    return quantiles_of(_variable(ds, variable), q).rename(variable)
+
+
+def quantiles_of(found: xr.DataArray, q: Sequence[float] = (0.1, 0.5, 0.9)) -> xr.DataArray:
+    """Give quantiles over the draws of anything with draws, as :func:`quantiles` does.
+
+    Parameters
+    ----------
+    found
+        Anything with dimension ``draw``, such as :func:`mtfs.pressures` gives.
+    q
+        Shares of the draws that lie below, each from 0 to 1.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dimensions ``(quantile, ...)`` less ``draw``, with the coordinate ``standard_error``.
+
+    Raises
+    ------
+    MtfsError
+        When a share is not from 0 to 1, or there are no draws.
+    """
     for share in q:
         require_share(share, "q")
-    found = _variable(ds, variable)
+    if "draw" not in found.dims:
+        msg = f"expected a dimension 'draw'; found {', '.join(map(str, found.dims)) or 'none'}"
+        raise MtfsError(msg)
     axis = found.get_axis_num("draw")
     shares = np.asarray(q, dtype=np.float64)
     n = found.sizes["draw"]
@@ -130,7 +155,7 @@ def quantiles(
         values,
         dims=dims,
         coords={**coords, "quantile": shares, "standard_error": (dims, error)},
-        name=variable,
+        name=found.name,
         attrs=found.attrs,
     )
 
@@ -175,10 +200,11 @@ def probability(
             beyond = beyond & (found > above)
         if below is not None:
             beyond = beyond & (found < below)
-    return _share(beyond, f"chance about {found.attrs.get('long_name', variable)}")
+    return share_of_draws(beyond, f"chance about {found.attrs.get('long_name', variable)}")
 
 
-def _share(happens: xr.DataArray, long_name: str) -> xr.DataArray:
+def share_of_draws(happens: xr.DataArray, long_name: str) -> xr.DataArray:
+    """Give the share of draws in which something happens, with its ``standard_error`` beside."""
     share = happens.mean("draw")
     error = np.sqrt(share.to_numpy() * (1 - share.to_numpy()) / happens.sizes["draw"])
     share = share.assign_coords(standard_error=(share.dims, error))
@@ -210,7 +236,7 @@ def summary(ds: xr.Dataset, *, variable: str = "gap", unit: Unit = "GBP m") -> p
             f"'{variable}' has dimensions {', '.join(map(str, found.dims))}; expected draw and year"
         )
         raise MtfsError(msg)
-    scale = _SCALE[unit]
+    scale = SCALE[unit]
     n = found.sizes["draw"]
     spread = found.std("draw", ddof=1) if n > 1 else xr.full_like(found.mean("draw"), np.nan)
     columns: dict[str, Array] = {}
@@ -224,7 +250,7 @@ def summary(ds: xr.Dataset, *, variable: str = "gap", unit: Unit = "GBP m") -> p
         columns[name] = bands.to_numpy()[number] / scale
         columns[f"{name}_se"] = bands["standard_error"].to_numpy()[number] / scale
     if planned in ds:
-        enough = _share(found <= ds[planned], "chance that the plan is enough")
+        enough = share_of_draws(found <= ds[planned], "chance that the plan is enough")
         columns["plan_enough"] = enough.to_numpy()
         columns["plan_enough_se"] = enough["standard_error"].to_numpy()
     table = pd.DataFrame(columns, index=pd.Index(ds["year"].to_numpy(), name="year"))
@@ -253,7 +279,7 @@ def reserve_risk(ds: xr.Dataset) -> pd.DataFrame:
         msg = "the plan holds no reserves, so nothing can be said of their risks"
         raise MtfsError(msg)
     chances = {
-        "exhausted": _share(
+        "exhausted": share_of_draws(
             ds["unfunded"].cumsum("year") > 0, "shortfall to date exceeds usable reserves"
         )
     }
@@ -262,7 +288,9 @@ def reserve_risk(ds: xr.Dataset) -> pd.DataFrame:
         fund = ds["reserve"].isel(fund=int(np.argmax(general)), drop=True)
         least = ds[MINIMUM].isel(fund=int(np.argmax(general)), drop=True)
         if (least > 0).any():
-            chances["below_minimum"] = _share(fund < least, "general fund below its minimum")
+            chances["below_minimum"] = share_of_draws(
+                fund < least, "general fund below its minimum"
+            )
     columns = {}
     for name, share in chances.items():
         columns[name] = share.to_numpy()

@@ -72,6 +72,10 @@ def line_kinds(horizon, years, growth, funds, *, certain):
             "agency_premium": numbers(0, 0.6),
         },
     )
+    staffed = st.fixed_dictionaries(
+        {"turnover": by_year(numbers(0.01, 0.4), horizon), "leaver_cost": numbers(1, 20_000)}
+    )
+    pay = st.builds(lambda a, b: a | b, pay, st.one_of(st.just({}), staffed))
     budget = st.fixed_dictionaries(
         {"kind": st.sampled_from(["budget", "contract", "levy"]), "base": pounds},
         optional={
@@ -143,6 +147,24 @@ def line_kinds(horizon, years, growth, funds, *, certain):
     ]
 
 
+def prevention(horizon, entered):
+    """A prevention line that reduces the first care line and may put people into the second."""
+    instead = [{"line": line["name"], "share": 0.5} for line in entered[1:2]]
+    fixed = {
+        "kind": st.just("prevention"),
+        "base": st.integers(1_000_000, 5_000_000).map(float),
+        "spend": by_year(st.integers(-1_000_000, 5_000_000).map(float), horizon),
+        "effect_at": st.integers(1_000_000, 5_000_000).map(float),
+        "reduces": st.just(entered[0]["name"]),
+        "through": st.sampled_from(["entries", "step_downs"]),
+        "effect": by_year(numbers(0, 0.5), horizon),
+        "lag": st.integers(0, 3),
+        "ramp": st.integers(1, 4),
+        "decay": shares,
+    }
+    return st.fixed_dictionaries(fixed, optional={"instead": st.just(instead)})
+
+
 @st.composite
 def line_lists(draw, horizon, years, growth, funds, *, certain):
     kinds = st.one_of(line_kinds(horizon, years, growth, funds, certain=certain))
@@ -156,6 +178,10 @@ def line_lists(draw, horizon, years, growth, funds, *, certain):
         if draw(st.integers(0, 4)) == 0:
             line |= {"cause": "policy"}
         found.append(line)
+    entered = [line for line in found if line["kind"] == "care" and (line.get("people") or 0) >= 1]
+    if entered and draw(st.booleans()):
+        entered[0]["entries"] = draw(numbers(1, 300))
+        found.append({"name": "early help"} | draw(prevention(horizon, entered)))
     if not certain and draw(st.booleans()):
         covers = draw(st.sampled_from(["all", ["roads"]]))
         found.append(

@@ -17,8 +17,8 @@ GBP_KEYS = frozenset(
         r"\w+",
         """
         base base_gap pay flat_award threshold base_threshold weekly_cost weekly_income
-        income changes levels impact planned amount programme mrp interest cash band_d
-        base_income rates baseline tariff top_up section_31 declared opening
+        income spend effect_at leaver_cost changes levels impact planned amount programme mrp
+        interest cash band_d base_income rates baseline tariff top_up section_31 declared opening
         contributions minimum planned_use amounts deficits
         """,
     )
@@ -63,6 +63,7 @@ def spreads(draw, horizon):
                 "beta",
                 "empirical",
                 "discrete",
+                "poisson",
             ]
         )
     )
@@ -95,6 +96,8 @@ def spreads(draw, horizon):
             "sd": width * draw(numbers(0.05, 0.3)),
             "stated_as": "mean",
         }
+    elif shape == "poisson":
+        fixed = {"central": draw(numbers(0, 0.2)), "stated_as": "mean"}
     elif shape == "empirical":
         fixed = {"values": draw(st.lists(numbers(-0.02, 0.1), min_size=1, max_size=6))}
     else:

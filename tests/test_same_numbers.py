@@ -244,7 +244,7 @@ def test_progress_counts_to_the_end(n_blocks):
         ({"seed": 2**53}, r"expected a whole number below 2\*\*53"),
         ({"seed": "1"}, "seed is '1'"),
         ({"sampler": "sobol"}, "sampler is 'sobol'"),
-        ({"keep": "some"}, "keep is 'some'; expected 'all' or 'totals'"),
+        ({"keep": "some"}, "keep is 'some'; expected 'all', 'totals', 'components'"),
         ({"n_threads": 0}, "n_threads is 0"),
     ],
     ids=range(12),

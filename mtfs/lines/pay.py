@@ -55,6 +55,10 @@ class PayLine(Line):
     """share of the filled establishment that agency staff fill"""
     agency_premium: Assumption = 0.0
     """what agency staff cost above employees with on-costs, as a fraction of it"""
+    turnover: ShareAssumption = 0.0
+    """share of the posts that fall vacant in a year (needs posts)"""
+    leaver_cost: Pounds = 0.0
+    """GBP a leaver of recruiting, induction and cover, in the base year; it grows with pay"""
 
     components: ClassVar[tuple[str, ...]] = ("pay",)
     share_fields: ClassVar[tuple[str, ...]] = (
@@ -62,14 +66,21 @@ class PayLine(Line):
         "national_insurance",
         "vacancies",
         "agency",
+        "turnover",
     )
 
     @model_validator(mode="after")
     def _posts_where_needed(self) -> Self:
-        if self.posts is None and (self.flat_award != 0 or self.threshold != 0):
+        if self.posts is None and (
+            self.flat_award != 0 or self.threshold != 0 or self.turnover != 0
+        ):
             msg = (
-                "'flat_award' and 'threshold' are GBP a post; give 'posts' (full-time equivalents)"
+                "'flat_award', 'threshold' and 'turnover' are by the post; give 'posts' (full-time "
+                "equivalents)"
             )
+            raise ValueError(msg)
+        if (self.turnover != 0) != (self.leaver_cost != 0):
+            msg = "'turnover' (share of posts) and 'leaver_cost' (GBP a leaver) go together"
             raise ValueError(msg)
         return self
 
@@ -84,7 +95,8 @@ class PayLine(Line):
             self.national_insurance, self.base_national_insurance
         )
         agency = first(self.agency, None) * first(self.agency_premium, None)
-        return bill * (1 - first(self.vacancies, None)) * (1 + agency)
+        leavers = first(self.turnover, None) * (self.posts or 0.0)
+        return bill * (1 - first(self.vacancies, None)) * (1 + agency) + leavers * self.leaver_cost
 
     def cost(self, paths: Paths) -> Array:
         """Give the cost of the pay bill, GBP."""
@@ -94,9 +106,15 @@ class PayLine(Line):
         insurance = paths.value(self.national_insurance)
         on_costs = 1 + paths.value(self.pension)
         if self.threshold == 0:  # rates are usually certain, and so one product in all
-            return pay * ((on_costs + insurance) * staffed)
-        insured = np.maximum(pay - paths.value(self.threshold) * (self.posts or 0.0), 0.0)
-        return pay * (on_costs * staffed) + insured * (insurance * staffed)
+            cost = pay * ((on_costs + insurance) * staffed)
+        else:
+            insured = np.maximum(pay - paths.value(self.threshold) * (self.posts or 0.0), 0.0)
+            cost = pay * (on_costs * staffed) + insured * (insurance * staffed)
+        return cost if self.turnover == 0 else cost + self._leavers(paths, pay)
+
+    def _leavers(self, paths: Paths, pay: Array) -> Array:
+        a_leaver = self.leaver_cost * pay / self.pay if self.pay else self.leaver_cost
+        return paths.value(self.turnover) * (self.posts or 0.0) * a_leaver
 
     def _pay(self, paths: Paths) -> Array:
         if self.flat_award == 0:

@@ -28,6 +28,7 @@ from mtfs.paths import Calendar, Paths
 from mtfs.vocabulary import Array, Path, Problem, listing, suggest
 
 CAUSE = "prevention"
+RARE = 1e-4  # a rate of leaving at which a series to first order is closer than the quotient
 MOST = 20  # times `effect_at`: an effect so far from where it was stated says nothing
 
 
@@ -212,16 +213,24 @@ def remaining(turnover: float, entering: Array, stepped_down: Array) -> Array:
     """
     fewer = np.minimum(stepped_down, 0.0)
     leaving = turnover * np.exp(fewer / turnover) + np.maximum(stepped_down, 0.0)
-    settled = turnover * entering / leaving
-    closes, stays = -np.expm1(-leaving) / leaving, np.exp(-leaving)
-    settled, closes, stays = np.broadcast_arrays(settled, closes, stays)
-    average = np.empty(settled.shape)
-    ratio = np.ones(settled.shape[1:])
+    there, arriving = _averages(leaving)
+    entering, leaving, there, arriving = np.broadcast_arrays(
+        turnover * entering, leaving, there, arriving
+    )
+    average = np.empty(leaving.shape)
+    ratio = np.ones(leaving.shape[1:])
     for year in range(len(average)):
-        away = ratio - settled[year]
-        average[year] = settled[year] + away * closes[year]
-        ratio = settled[year] + away * stays[year]
+        average[year] = ratio * there[year] + entering[year] * arriving[year]
+        ratio = ratio * np.exp(-leaving[year]) + entering[year] * there[year]
     return average
+
+
+def _averages(leaving: Array) -> tuple[Array, Array]:
+    """Give the mean through a year of people there at its start, and of one who enters evenly."""
+    rare = leaving < RARE
+    rate = np.where(rare, 1.0, leaving)
+    there = np.where(rare, 1 - leaving / 2, -np.expm1(-rate) / rate)
+    return there, np.where(rare, 0.5 - leaving / 6, (1 - there) / rate)
 
 
 def people_changes(lines: Sequence[Line]) -> dict[str, PeopleChange]:
