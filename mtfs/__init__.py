@@ -14,18 +14,25 @@ from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
     from mtfs.distributions import interval
+    from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
     from mtfs.io import load_example, load_gap, load_plan, plan_of, save_gap
     from mtfs.ledger import planned_pressures, pressure_table, pressures
     from mtfs.measures import annual, probability, quantiles, reserve_risk, summary, total
     from mtfs.payback import payback
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
+    from mtfs.returns import budget_drift, drift_correlation
 
 __version__ = VERSION
 
 _HOMES = {
+    "DriftEvidence": "mtfs.drift",
     "Plan": "mtfs.plan",
     "annual": "mtfs.measures",
+    "budget_drift": "mtfs.returns",
+    "drift_correlation": "mtfs.returns",
+    "drift_driver": "mtfs.drift",
+    "drift_evidence": "mtfs.drift",
     "interval": "mtfs.distributions",
     "load_example": "mtfs.io",
     "load_gap": "mtfs.io",
@@ -47,12 +54,17 @@ _HOMES = {
 }
 
 __all__ = [
+    "DriftEvidence",
     "MtfsError",
     "Plan",
     "PlanError",
     "PlanWarning",
     "__version__",
     "annual",
+    "budget_drift",
+    "drift_correlation",
+    "drift_driver",
+    "drift_evidence",
     "interval",
     "load_example",
     "load_gap",

@@ -20,6 +20,8 @@ from mtfs.lines import (
     LINE_KINDS,
     SOURCE_KINDS,
     BalancesLine,
+    BudgetLine,
+    CareLine,
     ContingencyLine,
     CouncilTax,
     Grant,
@@ -29,6 +31,7 @@ from mtfs.lines import (
     prevention_problems,
 )
 from mtfs.lines.savings import COMMON, Delivery
+from mtfs.overlaps import drift_overlaps
 from mtfs.paths import Calendar, in_order
 from mtfs.problems import kind_names, number_as_text
 from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
@@ -254,8 +257,8 @@ def _unknown_names(draft: Draft) -> Iterator[Problem]:
                 continue
             if value not in drivers:
                 yield _unknown(where, "driver", value, drivers)
-            elif where[-1] in getattr(part, "share_fields", ()):
-                yield from _unbounded(by_name.get(value), where)
+            elif value in by_name:
+                yield from _out_of_range(part, by_name[value], where)
     for where, name in _driver_names(draft):
         if name not in drivers:
             yield _unknown(where, "driver", name, drivers)
@@ -275,8 +278,16 @@ def _driver_names(draft: Draft) -> Iterator[tuple[Path, str]]:
         )
 
 
-def _unbounded(driver: Driver | None, where: Path) -> Iterator[Problem]:
-    if driver is None or driver.mix:
+def _out_of_range(part: Declared, driver: Driver, where: Path) -> Iterator[Problem]:
+    """Find a driver that goes where the field that names it cannot."""
+    if where[-1] in getattr(part, "share_fields", ()):
+        yield from _unbounded(driver, where)
+    elif where[-1] == "drift":
+        yield from _leaving_nothing(driver, where)
+
+
+def _unbounded(driver: Driver, where: Path) -> Iterator[Problem]:
+    if driver.mix:
         return
     if driver.uncertain and driver.shape not in _BOUNDED:
         yield Problem(
@@ -285,17 +296,31 @@ def _unbounded(driver: Driver | None, where: Path) -> Iterator[Problem]:
             "between 0 and 1; use beta, pert, triangular, discrete or empirical",
         )
         return
-    stated = [driver.central, driver.planned, *(state.values for state in driver.states)]
-    held = [
-        *(driver.bounds or ()),
-        *driver.values,
-        *(x for each in stated for x in stated_numbers(each)),
-    ]
-    outside = [value for value in held if not 0 <= value <= 1]
+    outside = [value for value in _held(driver) if not 0 <= value <= 1]
     if outside:
         yield Problem(
             where, f"is a share, but driver '{driver.name}' holds {outside[0]:g}; expected 0 to 1"
         )
+
+
+def _leaving_nothing(driver: Driver, where: Path) -> Iterator[Problem]:
+    least = min(_held(driver), default=0.0)
+    if least <= -1:
+        yield Problem(
+            where,
+            f"is a share of the cost, but driver '{driver.name}' holds {least:g}, which leaves "
+            "nothing of it; expected shares above -1",
+        )
+
+
+def _held(driver: Driver) -> list[float]:
+    """List the numbers that say where a driver lies."""
+    stated = [driver.central, driver.planned, *(state.values for state in driver.states)]
+    return [
+        *(driver.bounds or ()),
+        *driver.values,
+        *(x for each in stated for x in stated_numbers(each)),
+    ]
 
 
 def _uncorrelated(driver: Driver, where: Path) -> Iterator[Problem]:
@@ -327,11 +352,11 @@ def _references(draft: Draft) -> Iterator[Problem]:
                 "use its 'planned_use'",
             )
     yield from _covered_twice(draft)
-    yield from prevention_problems(
-        dict(draft.each(Line)),
-        draft.names.get("lines", ()),
-        {driver.name: driver for _, driver in draft.each(Driver)},
-    )
+    drivers = [driver for _, driver in draft.each(Driver)]
+    by_name = {driver.name: driver for driver in drivers}
+    lines = dict(draft.each(Line))
+    yield from prevention_problems(lines, draft.names.get("lines", ()), by_name)
+    yield from drift_overlaps(drivers, draft.each(CareLine), draft.each(BudgetLine))
     if draft.reserves is not None:
         yield from _fund_names(draft.reserves, draft.names)
 

@@ -85,6 +85,7 @@ def line_kinds(horizon, years, growth, funds, *, certain):
             "cap": numbers(0.04, 0.1),
             "collar": numbers(-0.01, 0.02),
             "phase_in": st.one_of(by_year(shares, horizon), st.just("kept")),
+            "drift": by_year(numbers(-0.2, 0.3), horizon),
         },
     )
     fees = st.fixed_dictionaries(

@@ -39,3 +39,10 @@ def test_the_page_of_kinds_shows_every_kind(tmp_path):
 
 def test_the_simplest_useful_plan_is_short():
     assert len(block("README.md").splitlines()) < 25
+
+
+def test_the_plan_with_a_drift_on_the_page_is_one():
+    held = {}
+    exec(block("docs/how-to/uncertainty.md", "python"), held)  # noqa: S102 - our own page
+    ds = mtfs.project_gap(held["plan"], n_draws=64, seed=1)
+    assert (ds["pressure"].sel(cause="drift").std("draw") > 0).all()

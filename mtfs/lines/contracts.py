@@ -7,7 +7,15 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from mtfs.assumptions import Growth, GrowthAssumption, Number, Pounds, ShareAssumption
+from mtfs.assumptions import (
+    Assumption,
+    Growth,
+    GrowthAssumption,
+    Number,
+    Pounds,
+    ShareAssumption,
+    stated_numbers,
+)
 from mtfs.lines.base import Line
 from mtfs.paths import Paths, compounded
 from mtfs.vocabulary import Array
@@ -33,8 +41,11 @@ class BudgetLine(Line):
     """the contract's least uplift a year"""
     phase_in: ShareAssumption = 1.0
     """share of the contract in force, by year"""
+    drift: Assumption = 0.0
+    """outturn over budget, as a share of the cost (0.05 ends 5% above it); usually a driver made by
+    drift_driver, and never on top of drivers of prices or people that say the same"""
 
-    components: ClassVar[tuple[str, ...]] = ("volume", "price")
+    components: ClassVar[tuple[str, ...]] = ("volume", "price", "drift")
     share_fields: ClassVar[tuple[str, ...]] = ("phase_in",)
 
     @model_validator(mode="after")
@@ -44,11 +55,27 @@ class BudgetLine(Line):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _drift_leaves_something(self) -> Self:
+        least = min(stated_numbers(self.drift), default=0.0)
+        if least <= -1:
+            msg = (
+                f"a drift of {least:g} leaves nothing of the cost; expected a share of it above "
+                "-1, such as 0.05 for an outturn 5% above budget"
+            )
+            raise ValueError(msg)
+        return self
+
     def causes(self) -> tuple[str, ...]:
         """List the causes its growth is booked under."""
         if self.cause:
             return (self.cause,)
-        return ("volume", "price") if self._grows else ("price",)
+        held = {"volume": self._grows, "price": True, "drift": self._drifts}
+        return tuple(component for component in self.components if held[component])
+
+    @property
+    def _drifts(self) -> bool:
+        return self.drift != 0
 
     @property
     def _grows(self) -> bool:
@@ -60,6 +87,13 @@ class BudgetLine(Line):
 
     def cost(self, paths: Paths) -> Array:
         """Give the cost, GBP."""
+        if not self._drifts:
+            return self._on_budget(paths)
+        on_budget = paths.block_derived((self.name, "on budget"), lambda: self._on_budget(paths))
+        return on_budget * (1 + paths.value(self.drift))
+
+    def _on_budget(self, paths: Paths) -> Array:
+        """Give the cost before drift, GBP."""
         price = self._price(paths)
         return self._at_base_price(paths) * price if self._grows else self.base * price
 
@@ -84,7 +118,15 @@ class BudgetLine(Line):
         )
 
     def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
-        """Split growth into volume at old prices and price at the new volume."""
+        """Split growth into volume at old prices, price at the new volume, and drift on both."""
+        if self._drifts:
+            on_budget = paths.block_derived(
+                (self.name, "on budget"), lambda: self._on_budget(paths)
+            )
+            return self._grown(paths, on_budget, base) | {"drift": cost - on_budget}
+        return self._grown(paths, cost, base)
+
+    def _grown(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
         if not self._grows:
             return {"price": cost - base}
         volume = self._at_base_price(paths)
