@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
     from mtfs.io import load_example, load_gap, load_plan, plan_of, save_gap
     from mtfs.ledger import planned_pressures, pressure_table, pressures
-    from mtfs.measures import annual, probability, quantiles, reserve_risk, summary, total
+    from mtfs.measures import (
+        annual,
+        probability,
+        quantiles,
+        reserve_risk,
+        savings_by_service,
+        summary,
+        total,
+    )
     from mtfs.payback import payback
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
@@ -48,6 +56,7 @@ _HOMES = {
     "quantiles": "mtfs.measures",
     "reserve_risk": "mtfs.measures",
     "save_gap": "mtfs.io",
+    "savings_by_service": "mtfs.measures",
     "scores_of": "mtfs.projection",
     "summary": "mtfs.measures",
     "total": "mtfs.measures",
@@ -80,6 +89,7 @@ __all__ = [
     "quantiles",
     "reserve_risk",
     "save_gap",
+    "savings_by_service",
     "scores_of",
     "summary",
     "total",

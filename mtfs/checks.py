@@ -24,9 +24,11 @@ from mtfs.lines import (
     CareLine,
     ContingencyLine,
     CouncilTax,
+    Deliverable,
     Grant,
     Line,
     Saving,
+    SavingsTarget,
     Source,
     prevention_problems,
 )
@@ -53,6 +55,19 @@ _REFERENCES: tuple[tuple[type[Noted], str, str], ...] = (
     (Grant, "ring_fenced_to", "lines"),
     (Grant, "rest_to", "funds"),
     (OneOff, "fund", "funds"),
+    (Saving, "needs", "savings"),
+    (Saving, "manages", "lines"),
+    (SavingsTarget, "schemes", "savings"),
+)
+_LISTS = (
+    "drivers",
+    "correlations",
+    "lines",
+    "savings",
+    "savings_targets",
+    "funding",
+    "one_offs",
+    "memorandum",
 )
 _ROUNDING = 1e-9
 _STEEP = 0.5  # growth a year above which a figure is more likely a slip than a forecast
@@ -77,8 +92,7 @@ class Draft:
         """Take a plan apart."""
         parts: dict[Path, Any] = {}
         names: dict[str, list[str]] = {}
-        lists = ("drivers", "correlations", "lines", "savings", "funding", "one_offs", "memorandum")
-        for group in lists:
+        for group in _LISTS:
             for n, part in enumerate(getattr(plan, group)):
                 parts[group, n] = part
                 if isinstance(part, Noted):
@@ -154,6 +168,7 @@ def _model_of(group: object, item: object) -> type[Declared] | None:
         "lines": LINE_KINDS,
         "funding": SOURCE_KINDS,
         "savings": (Saving,),
+        "savings_targets": (SavingsTarget,),
         "one_offs": (OneOff,),
         "memorandum": (Memorandum,),
     }
@@ -504,6 +519,6 @@ def _above_limit(draft: Draft, calendar: Calendar, values: Values) -> Iterator[P
 
 
 def _too_good(draft: Draft) -> Iterator[Problem]:
-    for path, saving in draft.each(Saving):
+    for path, saving in draft.each(Deliverable):
         if not isinstance(saving.outcome, Delivery) and saving.outcome > 1:
             yield Problem((*path, "delivery"), f"delivers {saving.outcome:.0%} of what was planned")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from mtfs.lines import ContingencyLine, Grant, PeopleChange, people_changes
+from mtfs.lines import ContingencyLine, Grant, PeopleChange, Programme, people_changes
 from mtfs.lines.financing import BalancesLine
 from mtfs.paths import Calendar, DriverStage, Paths
 from mtfs.plan import Plan
@@ -82,6 +82,7 @@ class Engine:
     calendar: Calendar
     stage: DriverStage
     rows: list[Any]
+    programme: Programme
     yearly: list[ShockSpec]
     once: list[ShockSpec]
     labels: dict[str, Sequence[str]]
@@ -116,6 +117,7 @@ class Engine:
             calendar=calendar,
             stage=stage,
             rows=rows,
+            programme=Programme(plan.schemes(), plan.savings_correlation),
             yearly=[spec for spec in others if not spec.once],
             once=[spec for spec in others if spec.once],
             labels=labels,
@@ -313,15 +315,14 @@ class Engine:
     def _save(self, paths: Paths, store: Store) -> None:
         """Take the savings delivered off the requirement."""
         total = store.arrays["requirement"]
-        for number, scheme in enumerate(self.plan.savings):
-            if "saving_lost" not in store.arrays:
-                total -= scheme.arrived(paths, self.plan.savings_correlation)
-                continue
-            delivered, late, lost = scheme.delivered(paths, self.plan.savings_correlation)
-            total -= delivered
-            store.put("saving_delivered", delivered, number)
-            store.put("saving_late", late, number)
-            store.put("saving_lost", lost, number)
+        if "saving_lost" not in store.arrays:
+            for delivered in self.programme.arrived(paths):
+                total -= delivered
+            return
+        for number, outcome in enumerate(self.programme.outcomes(paths)):
+            total -= outcome[0]
+            for what, part in zip(("delivered", "late", "lost"), outcome, strict=True):
+                store.put(f"saving_{what}", part, number)
 
     def _reserves(
         self, paths: Paths, paid_in: Mapping[str, Array], tied: Mapping[str, Array], store: Store
@@ -418,7 +419,7 @@ def _labels(
     labels: dict[str, Sequence[str]] = {
         "line": [row.name for row in rows],
         "cause": list(dict.fromkeys(causes)),
-        "scheme": [scheme.name for scheme in plan.savings],
+        "scheme": [scheme.name for scheme in plan.schemes()],
         "source": [name for source in plan.sources() for name in source.income_names()],
         "one_off_source": [source.name for source in plan.one_offs],
         "fund": [fund.name for fund in plan.reserves.funds],

@@ -6,6 +6,7 @@ with other draws. It says nothing of whether the plan's assumptions are right.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -256,6 +257,60 @@ def summary(ds: xr.Dataset, *, variable: str = "gap", unit: Unit = "GBP m") -> p
     table = pd.DataFrame(columns, index=pd.Index(ds["year"].to_numpy(), name="year"))
     table.attrs = {"unit": unit, "variable": variable}
     return table
+
+
+def savings_by_service(ds: xr.Dataset, variable: str = "saving_delivered") -> xr.DataArray:
+    """Add up savings by the service that counts them; shared schemes by their shares.
+
+    Parameters
+    ----------
+    ds
+        A projection.
+    variable
+        ``saving_delivered``, ``saving_late``, ``saving_lost`` or ``planned_saving_delivered``.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dimensions ``(service, draw, year)``, GBP, or ``(service, year)`` for what is planned;
+        services in the order in which the plan names them. Sums over services are sums over
+        schemes.
+
+    Raises
+    ------
+    MtfsError
+        When there is no such variable, or it is not one of savings.
+    """
+    from mtfs.lines import Saving, SavingsTarget  # noqa: PLC0415 - keeps `import mtfs` light
+
+    found = require_projection(ds, variable)[variable]
+    if "scheme" not in found.dims:
+        msg = (
+            f"'{variable}' has dimensions {', '.join(map(str, found.dims))}; expected scheme among "
+            "them, as 'saving_delivered' has"
+        )
+        raise MtfsError(msg)
+    plan = json.loads(ds.attrs["plan"])
+    parts = [
+        *map(Saving.model_validate, plan["savings"]),
+        *map(SavingsTarget.model_validate, plan.get("savings_targets", ())),
+    ]
+    splits = {part.scheme: part.split for part in parts}
+    shown = [str(name) for name in found["scheme"].to_numpy()]
+    services = list(dict.fromkeys(service for name in shown for service, _ in splits[name]))
+    dims = tuple(dim for dim in found.dims if dim != "scheme")
+    total = np.zeros((len(services), *(found.sizes[dim] for dim in dims)))
+    for name, part in zip(shown, found.transpose("scheme", *dims).to_numpy(), strict=True):
+        for service, share in splits[name]:
+            total[services.index(service)] += part if share == 1 else share * part
+    coords = {name: c for name, c in found.coords.items() if "scheme" not in c.dims}
+    return xr.DataArray(
+        total,
+        dims=("service", *dims),
+        coords={**coords, "service": services},
+        name=variable,
+        attrs=found.attrs | {"long_name": f"{found.attrs.get('long_name', variable)}, by service"},
+    )
 
 
 def reserve_risk(ds: xr.Dataset) -> pd.DataFrame:

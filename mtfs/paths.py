@@ -199,7 +199,7 @@ class DriverStage:
                 if d.uncertain
             ),
             event_specs=tuple(s for d in drivers for s in d.shocks() if s.once),
-            planned=_planned(drivers, years),
+            planned=planned_rows(drivers, years),
             _slots=slots,
             _uncertain=tuple(shaped),
             _groups=tuple(groups),
@@ -422,7 +422,7 @@ def _mixed(
     return out
 
 
-def _planned(drivers: Sequence[Driver], years: tuple[str, ...]) -> dict[str, Array]:
+def planned_rows(drivers: Sequence[Driver], years: tuple[str, ...]) -> dict[str, Array]:
     """Give the council's own table of every driver, shape (year, 1)."""
     found: dict[str, Array] = {}
     for driver in in_order(drivers):

@@ -15,12 +15,22 @@ from mtfs.assumptions import Declared, Money, Note, Noted, Share, YearLabel, req
 from mtfs.checks import Draft, implausible, reference_problems
 from mtfs.describe import add_descriptions
 from mtfs.drivers import Correlation, Driver
-from mtfs.lines import AnyLine, AnySource, Grant, Line, Saving
+from mtfs.lines import (
+    AnyLine,
+    AnySource,
+    Grant,
+    Line,
+    Saving,
+    SavingsTarget,
+    Scheme,
+    schemes_of,
+)
 from mtfs.lines.savings import COMMON, COMMON_FACTOR, Delivery
 from mtfs.paths import Calendar, Paths
 from mtfs.problems import place
 from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
 from mtfs.sampling import ShockSpec
+from mtfs.savings_checks import counted_beyond_cost, savings_problems
 from mtfs.vocabulary import MAX_HORIZON, Array, PlanError, PlanWarning, Problem, listing, suggest
 
 Changes: TypeAlias = Mapping[str, object]
@@ -52,6 +62,8 @@ class Plan(Declared):
     savings: tuple[Saving, ...] = ()
     savings_correlation: Share = COMMON_FACTOR
     """correlation of the delivery of different schemes, closure included"""
+    savings_targets: tuple[SavingsTarget, ...] = ()
+    """targets shared by several schemes; what those do not cover is a scheme of its own"""
     funding: tuple[AnySource, ...] = ()
     one_offs: tuple[OneOff, ...] = ()
     reserves: Reserves = Field(default_factory=Reserves)
@@ -61,7 +73,8 @@ class Plan(Declared):
     def _whole(self) -> Self:
         require_fields(self, self.notes)
         draft = Draft.of(self)
-        if found := reference_problems(draft):
+        found = [*reference_problems(draft), *savings_problems(draft)]
+        if found := (found or counted_beyond_cost(draft)):
             raise PlanError([Problem(p.path, p.message, place(p.path, self)) for p in found])
         names = [row.name for row in [*self.rows(), *self.requirement_grants()]]
         if twice := {name for name in names if names.count(name) > 1}:
@@ -138,20 +151,25 @@ class Plan(Declared):
         netted = {grant.name for grant in self.requirement_grants() + self.ring_fenced_grants()}
         return [source for source in self.funding if source.name not in netted]
 
+    def schemes(self) -> tuple[Scheme, ...]:
+        """List declared schemes, then what each savings target lacks after those it names."""
+        return schemes_of(self.savings, self.savings_targets, self.calendar)
+
     def _base_gap(self, paths: Paths) -> Array:
         return np.full((paths.horizon, 1), self.base_gap)
 
     def shocks(self) -> tuple[ShockSpec, ...]:
         """List every stream of draws the plan needs."""
+        schemes = [scheme.terms for scheme in self.schemes()]
         own = [
             *(spec for driver in self.drivers for spec in driver.shocks()),
             *(spec for line in self.lines for spec in line.shocks()),
-            *(spec for scheme in self.savings for spec in scheme.shocks()),
+            *(spec for scheme in schemes for spec in scheme.shocks()),
             *(spec for source in self.funding for spec in source.shocks()),
             *(spec for item in self.memorandum for spec in item.shocks()),
             *self.reserves.closure.shocks(),
         ]
-        delivers = any(isinstance(scheme.outcome, Delivery) for scheme in self.savings)
+        delivers = any(isinstance(scheme.outcome, Delivery) for scheme in schemes)
         closes = any(spec.name.startswith(f"{CLOSURE}.") for spec in own)
         if self.savings_correlation > 0 and (delivers or closes):
             own.append(ShockSpec(COMMON, "council", once=True))
@@ -198,6 +216,7 @@ class Plan(Declared):
             *self.drivers,
             *self.lines,
             *self.savings,
+            *self.savings_targets,
             *self.funding,
             *self.one_offs,
             *self.reserves.funds,
@@ -322,7 +341,8 @@ def find_problems(data: object) -> tuple[list[Problem], list[Problem]]:
             return problems, []
         draft = Draft.salvage(data, _part_types())
         known = {p.path for p in problems}
-        found = [_placed(p, data) for p in reference_problems(draft) if p.path not in known]
+        between = [*reference_problems(draft), *savings_problems(draft)]
+        found = [_placed(p, data) for p in between if p.path not in known]
         return problems + found, [_placed(p, data) for p in implausible(draft)]
 
 
@@ -337,6 +357,7 @@ def _part_types() -> dict[str, TypeAdapter[Any]]:
             correlations=TypeAdapter(Correlation),
             lines=TypeAdapter(AnyLine),
             savings=TypeAdapter(Saving),
+            savings_targets=TypeAdapter(SavingsTarget),
             funding=TypeAdapter(AnySource),
             one_offs=TypeAdapter(OneOff),
             memorandum=TypeAdapter(Memorandum),

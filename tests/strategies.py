@@ -181,27 +181,51 @@ def correlation_lists(drivers):
 # Savings, funding, reserves
 
 
+RUN_OFFS = st.sampled_from([[1.0], [0.6, 0.4], [0.0, 1.0], [0.5, 0.25, 0.25]])
+OUTCOMES = st.one_of(
+    st.fixed_dictionaries({"rag": st.sampled_from(["green", "amber", "red", "unidentified"])}),
+    st.fixed_dictionaries({"delivery": shares}),
+    st.just({"delivery": {"mean": 0.7, "sd": 0.2}}),
+)
+SHARED = [{"service": "adults", "share": 0.6}, {"service": "children", "share": 0.4}]
+
+
+@st.composite
+def deliveries(draw, *, certain):
+    """How savings arrive, whether of a scheme or of a target."""
+    held = draw(some(slipped=shares, run_off=RUN_OFFS, shared_by=st.just(SHARED)))
+    if certain:
+        return held | {"delivery": 1.0}
+    delays = st.just([{"years": 1, "probability": 0.3}, {"years": 2, "probability": 0.2}])
+    return held | draw(OUTCOMES) | draw(some(starts=numbers(0.3, 1), delays=delays))
+
+
 @st.composite
 def saving_lists(draw, horizon, *, certain):
-    found = []
+    """Schemes of which some need earlier ones that save something in every year."""
+    found, always = [], []
     for n in range(draw(st.integers(0, 3))):
-        scheme = {"name": f"scheme {n}", "levels": draw(by_year(pounds, horizon))}
-        if certain:
-            found.append(scheme | {"delivery": 1.0} | draw(some(slipped=shares)))
-            continue
-        outcome = st.one_of(
-            st.fixed_dictionaries(
-                {"rag": st.sampled_from(["green", "amber", "red", "unidentified"])}
-            ),
-            st.fixed_dictionaries({"delivery": shares}),
-            st.just({"delivery": {"mean": 0.7, "sd": 0.2}}),
-        )
-        delays = st.just([{"years": 1, "probability": 0.3}, {"years": 2, "probability": 0.2}])
-        found.append(
-            scheme
-            | draw(outcome)
-            | draw(some(slipped=shares, starts=numbers(0.3, 1), delays=delays))
-        )
+        levels = draw(by_year(pounds, horizon))
+        scheme = {"name": f"scheme {n}", "levels": levels} | draw(deliveries(certain=certain))
+        if always and draw(st.booleans()):
+            scheme["needs"] = draw(st.lists(st.sampled_from(always), unique=True, max_size=2))
+        found.append(scheme)
+        if min(levels if isinstance(levels, list) else [levels]) > 0:
+            always.append(scheme["name"])
+    return found
+
+
+@st.composite
+def target_lists(draw, horizon, savings, *, certain):
+    """At most two targets that share out some of the schemes."""
+    left = [scheme["name"] for scheme in savings]
+    found = []
+    for n in range(draw(st.integers(0, 2))):
+        mine = draw(st.lists(st.sampled_from(left), unique=True)) if left else []
+        left = [name for name in left if name not in mine]
+        levels = draw(by_year(pounds, horizon))
+        target = {"name": f"target {n}", "levels": levels, "schemes": mine}
+        found.append(target | draw(deliveries(certain=certain)))
     return found
 
 
@@ -335,6 +359,7 @@ def mappings(draw, *, certain=False):
             "probability": draw(chance),
             "share": draw(shares),
         }
+    savings = draw(saving_lists(horizon, certain=certain))
     return {
         "council": "Anyshire",
         "first_year": start,
@@ -343,7 +368,8 @@ def mappings(draw, *, certain=False):
         "drivers": drivers,
         "correlations": draw(correlation_lists(drivers)),
         "lines": draw(line_lists(horizon, years, growth, funds[:1], certain=certain)),
-        "savings": draw(saving_lists(horizon, certain=certain)),
+        "savings": savings,
+        "savings_targets": draw(target_lists(horizon, savings, certain=certain)),
         "savings_correlation": draw(shares),
         "funding": draw(funding_lists(horizon, years, growth, "general", certain=certain)),
         "one_offs": one_offs[: draw(st.integers(0, 3))],

@@ -24,6 +24,29 @@ def test_the_plan_on_the_page_is_one(page, tmp_path):
     assert ds["gap"].notnull().all()
 
 
+def blocks(page):
+    """Give every YAML block on a page."""
+    return re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_every_plan_on_the_page_of_savings_works_and_adds_up(tmp_path):
+    found = {}
+    for number, text in enumerate(blocks("docs/how-to/savings.md")):
+        file = tmp_path / f"{number}.yaml"
+        lines = "" if "lines:" in text else "lines: [{kind: budget, name: roads, base: 1e6}]\n"
+        file.write_text("council: Midshire\nfirst_year: 2026/27\n" + lines + text, encoding="utf-8")
+        ds = mtfs.project_gap(mtfs.load_plan(file), n_draws=1, seed=1)
+        found |= {str(name): ds.sel(scheme=name).isel(draw=0) for name in ds["scheme"].values}
+    renewals = found["contract renewals"]
+    assert renewals["saving_delivered"].values[:2] == pytest.approx([1.5e6, 1.5e6 + 0.9e6 + 1.5e6])
+    planned = {
+        name: (found[name]["planned_saving_delivered"] / 1e6).values.tolist()
+        for name in ("edge of care", "transformation, not yet identified")
+    }
+    assert planned["edge of care"] == pytest.approx([0.3, 0.9, 1.2, 1.2])
+    assert planned["transformation, not yet identified"] == pytest.approx([2, 4, 6, 6])
+
+
 def test_the_page_of_kinds_shows_every_kind(tmp_path):
     file = tmp_path / "plan.yaml"
     file.write_text(block("docs/how-to/kinds.md"), encoding="utf-8")

@@ -58,6 +58,38 @@ def test_a_sure_delay_moves_the_whole_scheme():
     assert late == pytest.approx([80, 20, 0, 0])
 
 
+def test_what_slips_runs_off_over_the_years_by_its_shares():
+    delivered, late, lost = outcome(
+        levels=10e6, delivery=0.5, slipped=0.8, run_off=[0.75, 0.25]
+    )  # of 5m missed 4m slips, 3m of it by one year and 1m by two; 1m is lost
+    assert delivered == pytest.approx([5e6, 8e6, 9e6, 9e6])
+    assert late == pytest.approx([4e6, 1e6, 0, 0], abs=1e-6)
+    assert lost == pytest.approx([1e6] * 4)
+
+
+def test_each_step_runs_off_by_itself_after_its_delay():
+    delivered, late, lost = outcome(
+        levels=[100.0, 300.0, 300.0, 300.0],
+        run_off=[0.5, 0.5],
+        delays=[{"years": 1, "probability": 1.0}],
+    )  # 60 of each 100 in its year, then 10, then 10 more; all a year later than planned
+    assert delivered == pytest.approx([0, 60, 180 + 10, 180 + 10 + 30])
+    assert lost == pytest.approx([20, 60, 60, 60])
+    assert late == pytest.approx([80, 180, 50, 20])
+
+
+def test_what_runs_off_beyond_the_last_year_is_late_and_not_lost():
+    delivered, late, lost = outcome(run_off=[0, 0, 0, 0, 1.0])
+    assert delivered == pytest.approx([60] * 4)
+    assert late == pytest.approx([20] * 4)
+    assert lost == pytest.approx([20] * 4)
+
+
+def test_one_share_of_one_is_what_a_plan_without_run_off_means():
+    assert outcome(run_off=[1.0]) == outcome()
+    assert outcome(run_off=[1.0, 0.0]) == outcome()
+
+
 def test_delays_come_in_their_shares():
     n = 20_000
     delays = [{"years": 1, "probability": 0.3}, {"years": 3, "probability": 0.2}]
@@ -115,11 +147,20 @@ ratings = st.sampled_from(
     [[], [{"years": 1, "probability": 0.4}], [{"years": 2, "probability": 0.9}]]
 )
 levels = st.lists(st.floats(0, 1e7), min_size=4, max_size=4)
+ways = st.fixed_dictionaries(
+    {
+        "delivery": outcomes,
+        "slipped": st.floats(0, 1),
+        "starts": st.floats(0.1, 1),
+        "delays": ratings,
+        "run_off": st.sampled_from([[1.0], [0.6, 0.4], [0.0, 0.3, 0.7]]),
+    }
+)
 
 
-@given(levels, outcomes, st.floats(0, 1), st.floats(0.1, 1), ratings)
-def test_planned_is_delivered_plus_late_plus_lost(levels, delivery, slipped, starts, delays):
-    scheme = saving(levels=levels, delivery=delivery, slipped=slipped, starts=starts, delays=delays)
+@given(levels, ways)
+def test_planned_is_delivered_plus_late_plus_lost(levels, way):
+    scheme = saving(levels=levels, **way)
     ds = run(council(lines=[BUDGET], savings=[scheme]), n_draws=20)
     total = ds["saving_delivered"] + ds["saving_late"] + ds["saving_lost"]
     planned = ds["planned_saving_delivered"].broadcast_like(total)
@@ -192,8 +233,11 @@ def test_delivery_reads_its_score_and_the_common_one():
             "sum to more than 1",
         ),
         ({"delays": [{"years": 0, "probability": 0.6}]}, "at least 1"),
+        ({"run_off": [0.6, 0.3]}, r"the shares of 'run_off' sum to 0\.9; expected 1"),
+        ({"run_off": []}, "at least 1 item"),
+        ({"run_off": [1.5, -0.5]}, "from 0 to 1"),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_a_saving_that_cannot_be_says_what_to_do(fields, says):
     scheme = {key: value for key, value in saving(**fields).items() if value is not None}
@@ -204,3 +248,89 @@ def test_a_saving_that_cannot_be_says_what_to_do(fields, says):
 def test_delivery_above_all_that_was_planned_is_doubted():
     with pytest.warns(PlanWarning, match=r"savings\[0\] 'reablement', delivery: delivers 110%"):
         council(lines=[BUDGET], savings=[saving(delivery=1.1)])
+
+
+# Demand management: counted once
+
+HOMES = {"kind": "care", "name": "homes", "people": 10.0, "weekly_cost": 1.0, "weeks": 52.0}
+
+
+def managing(*schemes, lines=(HOMES,)):
+    """A council with schemes that manage the demand of homes costing 520 a year."""
+    return council(
+        lines=[*lines, BUDGET],
+        savings=[
+            saving(name=f"scheme {n}", manages="homes") | scheme for n, scheme in enumerate(schemes)
+        ],
+    )
+
+
+def test_what_a_people_path_already_holds_is_not_saved_again():
+    ds = run(managing({"already_in_demand": 0.25}), n_draws=1)
+    counted = [75.0] * 4  # of 100 planned, the path holds 25
+    assert ds["planned_saving_delivered"].squeeze().values.tolist() == counted
+    assert first(ds["saving_delivered"]) == pytest.approx([45, 60, 60, 60])
+    assert first(ds["saving_lost"]) == pytest.approx([15] * 4)
+    assert ds["planned_gap"].values.tolist() == [1000 + 520 - 75] * 4
+    assert first(ds["gap"]) == pytest.approx([1520 - 45, 1520 - 60, 1520 - 60, 1520 - 60])
+
+
+def test_a_scheme_wholly_in_the_people_path_saves_nothing_more():
+    ds = run(managing({"already_in_demand": 1.0}), n_draws=1)
+    assert first(ds["saving_delivered"]) == [0] * 4
+    assert ds["planned_gap"].values.tolist() == [1520] * 4
+
+
+def test_none_in_the_people_path_is_a_plain_scheme():
+    ds = run(managing({"already_in_demand": 0.0}), n_draws=1)
+    assert first(ds["saving_delivered"]) == outcome()[0]
+
+
+def test_schemes_that_manage_one_line_cannot_save_more_than_it_costs():
+    full = {"levels": [100.0, 300.0, 270.0, 260.0], "already_in_demand": 0.0}
+    says = (
+        r"savings\[1\] 'scheme 1', levels: 'scheme 0' and 'scheme 1' together are planned to save"
+    )
+    with pytest.raises(PlanError, match=says + r" GBP 80 more in 2027/28 than 'homes' then costs"):
+        managing(full, full)  # 300 + 300 against 520
+    managing(full, full | {"already_in_demand": 0.3})  # 300 + 210
+    with pytest.raises(PlanError, match=r"'scheme 0' is planned to save GBP 1 more in 2026/27"):
+        managing({"levels": 521.0, "already_in_demand": 0.0})
+    managing({"levels": 520.0, "already_in_demand": 0.0})
+    half = {"share": 0.5}  # of a line run jointly the council saves its half at most
+    with pytest.raises(PlanError, match="GBP 40 more"):
+        managing(full | {"levels": 300.0}, lines=[HOMES | half])
+
+
+def test_the_line_costs_what_the_driver_plans_it_to():
+    fees = {"name": "fees", "mix": [{"driver": "cpi", "weight": 1.0}]}
+    parts = {
+        "drivers": [{"name": "cpi", "central": 0.0, "planned": 0.1}, fees],
+        "lines": [HOMES | {"price_growth": "fees"}],
+    }
+    scheme = saving(manages="homes", already_in_demand=0.0)
+    council(savings=[scheme | {"levels": [572.0, 629.0, 692.0, 761.0]}], **parts)
+    with pytest.raises(PlanError, match=r"GBP 1 more in 2026/27 than 'homes' then costs"):
+        council(savings=[scheme | {"levels": [573.0, 600.0, 600.0, 600.0]}], **parts)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        (
+            {"manages": "homes"},
+            "path of 'homes' may already hold fewer .* what share of it the path holds: 0 if none",
+        ),
+        ({"already_in_demand": 0.5}, "'already_in_demand' goes with 'manages'"),
+        ({"manages": "homes", "already_in_demand": 50.0}, r"write 50% as 0\.5"),
+        ({"manages": "home", "already_in_demand": 0.0}, "Did you mean 'homes'"),
+        (
+            {"manages": "roads", "already_in_demand": 0.0},
+            r"savings\[0\] 'reablement', manages: 'roads' is of kind budget and holds no people",
+        ),
+    ],
+    ids=range(5),
+)
+def test_demand_management_says_what_to_do(fields, says):
+    with pytest.raises(PlanError, match=says):
+        council(lines=[HOMES, BUDGET], savings=[saving(**fields)])

@@ -27,7 +27,15 @@ from mtfs.lines.prevention import (
     people_changes,
     prevention_problems,
 )
-from mtfs.lines.savings import Delay, Delivery, Saving
+from mtfs.lines.programme import Programme, Scheme, schemes_of
+from mtfs.lines.savings import (
+    Delay,
+    Deliverable,
+    Delivery,
+    Saving,
+    SavingsTarget,
+    ServiceShare,
+)
 
 LINE_KINDS: tuple[type[Line], ...] = (
     CareLine,
@@ -82,6 +90,7 @@ __all__ = [
     "ContingencyLine",
     "CouncilTax",
     "Delay",
+    "Deliverable",
     "Delivery",
     "Dispersion",
     "FeesLine",
@@ -92,9 +101,14 @@ __all__ = [
     "PayLine",
     "PeopleChange",
     "PreventionLine",
+    "Programme",
     "RiskLine",
     "Saving",
+    "SavingsTarget",
+    "Scheme",
+    "ServiceShare",
     "Source",
     "people_changes",
     "prevention_problems",
+    "schemes_of",
 ]

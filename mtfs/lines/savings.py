@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from mtfs.assumptions import Declared, Noted, PoundsAssumption, Share, form
+from mtfs.assumptions import Declared, Name, Noted, PoundsAssumption, Share, form
 from mtfs.distributions import Beta, quantile_score, read_table, table_of
 from mtfs.paths import Paths
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array
 
 COMMON = "savings.common"
+CORPORATE = "corporate"
+ROUNDING = 1e-9  # how far shares that make a whole may sum from 1
 
 # How far schemes fail together. No estimate is published; 0.2 to 0.4 is a judgement (three years of
 # one council, Brighton & Hove 2022/23 to 2024/25, are too few to tell it from 0). State your own.
@@ -76,16 +78,18 @@ class Delay(Declared):
     probability: Annotated[Share, Field(gt=0)]
 
 
-class Saving(Noted):
-    """A savings scheme, as planned and as it may turn out.
+class ServiceShare(Declared):
+    """What one service counts of a scheme that several share."""
 
-    ``levels`` are planned savings standing in each year. A draw delivers a share of each step in
-    its year; of the rest, ``slipped`` arrives the year after and the remainder is lost. Delays
-    move the whole scheme. Delivered, late and lost sum to what was planned, in every draw and year;
-    late is negative in a year in which a one-off saving arrives that was planned earlier.
-    """
+    service: Annotated[str, Field(min_length=1)]
+    share: Annotated[Share, Field(gt=0)]
+    """share of the scheme; the shares of all its services sum to 1"""
 
-    service: str = "corporate"
+
+class Deliverable(Noted):
+    """Planned savings and how they arrive: what a scheme and a target have in common."""
+
+    service: str = CORPORATE
     levels: PoundsAssumption
     """GBP planned to be saved in each year, as levels"""
     rag: Literal["green", "amber", "red", "unidentified"] | None = None
@@ -102,7 +106,11 @@ class Saving(Noted):
     """chance that the scheme starts at all"""
     delays: tuple[Delay, ...] = ()
     slipped: Share = SLIPPED
-    """share of the year's shortfall that arrives a year later; the rest is lost"""
+    """share of the year's shortfall that arrives later; the rest is lost"""
+    run_off: Annotated[tuple[Share, ...], Field(min_length=1)] = (1.0,)
+    """how what slipped arrives: its shares one year later, two years later ...; they sum to 1"""
+    shared_by: tuple[ServiceShare, ...] = ()
+    """the services that share it, instead of ``service``: one delivery, split for reporting"""
 
     @model_validator(mode="after")
     def _says_delivery(self) -> Self:
@@ -114,12 +122,48 @@ class Saving(Noted):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> Self:
+        whole = math.fsum(self.run_off)
+        if abs(whole - 1) > ROUNDING:
+            msg = (
+                f"the shares of 'run_off' sum to {whole:.10g}; expected 1: together they are all "
+                "that slipped (what never arrives is left out by 'slipped')"
+            )
+            raise ValueError(msg)
+        if not self.shared_by:
+            return self
+        if self.service != CORPORATE:
+            msg = "give either 'service' or 'shared_by', the services that share it"
+            raise ValueError(msg)
+        names = [part.service for part in self.shared_by]
+        if twice := [name for name in names if names.count(name) > 1]:
+            msg = f"'shared_by' names '{twice[0]}' twice; add its shares together"
+            raise ValueError(msg)
+        whole = math.fsum(part.share for part in self.shared_by)
+        if abs(whole - 1) > ROUNDING:
+            msg = f"the shares of 'shared_by' sum to {whole:.10g}; expected 1"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def scheme(self) -> str:
+        """Its name among the schemes of a projection, and that of its draws."""
+        return self.name
+
     @property
     def outcome(self) -> Delivery | float:
         """The share delivered in its year: a distribution, or a number where it is certain."""
         if self.delivery is not None:
             return self.delivery
         return rag_delivery(self.rag or "unidentified")
+
+    @property
+    def split(self) -> tuple[tuple[str, float], ...]:
+        """The services that count it, each with its share."""
+        if self.shared_by:
+            return tuple((part.service, part.share) for part in self.shared_by)
+        return ((self.service, 1.0),)
 
     def shocks(self) -> tuple[ShockSpec, ...]:
         """List its streams; one delivery shock a scheme, not one a year."""
@@ -129,63 +173,114 @@ class Saving(Noted):
             "delay": bool(self.delays),
         }
         return tuple(
-            ShockSpec(f"{self.name}.{what}", "council", once=True)
+            ShockSpec(f"{self.scheme}.{what}", "council", once=True)
             for what, held in wanted.items()
             if held
         )
 
-    def planned(self, paths: Paths) -> Array:
-        """Give planned savings, GBP, shape (year, 1)."""
+    def counted(self, paths: Paths) -> Array:
+        """Give what the plan counts of its levels, GBP, shape (year, 1) where certain."""
         return paths.value(self.levels)
 
-    def delivered(self, paths: Paths, common: float) -> tuple[Array, Array, Array]:
-        """Give savings delivered, late and lost, GBP; they sum to what was planned.
+    def arrived(self, levels: Array, paths: Paths, common: float) -> Array:
+        """Give what arrives of ``levels``, GBP, by its own delivery.
 
         Parameters
         ----------
+        levels
+            GBP planned, shape (year, 1) or (year, draw).
         paths
             The block's paths and scores.
         common
             Correlation of the delivery scores of different schemes.
         """
-        planned = self.planned(paths)
-        if paths.planned:
-            nothing = np.zeros_like(planned)
-            return planned, nothing, nothing
-        share = self._share(paths, common)
-        arrived = self.arrived(paths, common)
-        lost = (1 - share) * ((1 - self.slipped) * planned)
-        if self.starts < 1:
-            lost = np.where(self._started(paths), lost, planned)
-        return arrived, planned - arrived - lost, lost
-
-    def arrived(self, paths: Paths, common: float) -> Array:
-        """Give savings delivered alone, as :meth:`delivered` does."""
-        planned = self.planned(paths)
-        if paths.planned:
-            return planned
-        arrived = self._arrived(planned, self._share(paths, common), paths)
+        arrived = self._arrived(levels, self._share(paths, common), paths)
         return arrived * self._started(paths) if self.starts < 1 else arrived
+
+    def lost(self, levels: Array, paths: Paths, common: float) -> Array:
+        """Give what is lost of ``levels``, GBP, by its own delivery."""
+        lost = (1 - self._share(paths, common)) * ((1 - self.slipped) * levels)
+        return np.where(self._started(paths), lost, levels) if self.starts < 1 else lost
 
     def _share(self, paths: Paths, common: float) -> Array:
         return paths.block_derived(
-            (self.name, "share"), lambda: delivered_share(self.outcome, self.name, paths, common)
+            (self.scheme, "share"),
+            lambda: delivered_share(self.outcome, self.scheme, paths, common),
         )
 
     def _started(self, paths: Paths) -> NDArray[np.bool_]:
-        return paths.score(f"{self.name}.start") < quantile_score(self.starts)
+        return paths.score(f"{self.scheme}.start") < quantile_score(self.starts)
 
     def _arrived(self, planned: Array, share: Array, paths: Paths) -> Array:
+        arrive = partial(arriving, planned, share, self.slipped, run_off=self.run_off)
         if not self.delays:
-            return arriving(planned, share, self.slipped)
-        score = paths.score(f"{self.name}.delay")
+            return arrive()
+        score = paths.score(f"{self.scheme}.delay")
         chance, total, below = 0.0, np.zeros(()), np.zeros(score.shape, dtype=bool)
         for delay in self.delays:
             chance += delay.probability
             within = score < quantile_score(chance) if chance < 1 else np.ones_like(below)
-            total = total + arriving(planned, share, self.slipped, delay.years) * (within & ~below)
+            total = total + arrive(late=delay.years) * (within & ~below)
             below = within
-        return np.asarray(total + arriving(planned, share, self.slipped) * ~below)
+        return np.asarray(total + arrive() * ~below)
+
+
+class Saving(Deliverable):
+    """A savings scheme, as planned and as it may turn out.
+
+    ``levels`` are planned savings standing in each year. A draw delivers a share of each step in
+    its year; of the rest, ``slipped`` arrives in the years after, by ``run_off``, and the remainder
+    is lost. Delays move the whole scheme. A scheme that ``needs`` others arrives only as far as
+    those have arrived. Delivered, late and lost sum to what was planned, in every draw and year;
+    late is negative in a year in which a one-off saving arrives that was planned earlier.
+    """
+
+    needs: tuple[Name, ...] = ()
+    """schemes without which it saves nothing: it arrives as far as the least of them has"""
+    manages: Name | None = None
+    """the care line whose people it keeps fewer (demand management)"""
+    already_in_demand: Share | None = None
+    """share of ``levels`` that the people path of that line already holds and that is therefore not
+    counted again; goes with ``manages``"""
+
+    @model_validator(mode="after")
+    def _counts_demand_once(self) -> Self:
+        if self.manages is not None and self.already_in_demand is None:
+            msg = (
+                f"the people path of '{self.manages}' may already hold fewer people because of "
+                "this scheme, and the saving would be counted twice; say in 'already_in_demand' "
+                "what share of it the path holds: 0 if none"
+            )
+            raise ValueError(msg)
+        if self.manages is None and self.already_in_demand is not None:
+            msg = (
+                "'already_in_demand' goes with 'manages', the care line whose people path holds "
+                "that share of the saving; name it"
+            )
+            raise ValueError(msg)
+        return self
+
+    def counted(self, paths: Paths) -> Array:
+        """Give its levels less what a people path already holds, GBP."""
+        levels = paths.value(self.levels)
+        return (1 - self.already_in_demand) * levels if self.already_in_demand else levels
+
+
+class SavingsTarget(Deliverable):
+    """A savings target that several schemes share.
+
+    What its schemes do not cover yet is a scheme of its own, called "<name>, not yet identified",
+    which arrives as ``rag`` or ``delivery``, ``starts``, ``delays`` and ``slipped`` say. Schemes
+    that together plan more than the target (over-programming) leave nothing of it.
+    """
+
+    schemes: tuple[Name, ...] = ()
+    """the schemes that count towards it; a scheme counts towards one target only"""
+
+    @property
+    def scheme(self) -> str:
+        """What the part of it without a scheme is called among the schemes of a projection."""
+        return f"{self.name}, not yet identified"
 
 
 def delivered_share(outcome: Delivery | float, name: str, paths: Paths, common: float) -> Array:
@@ -198,12 +293,41 @@ def delivered_share(outcome: Delivery | float, name: str, paths: Paths, common: 
     return read_table(table_of(outcome.distribution), score)
 
 
-def arriving(planned: Array, share: Array, slipped: float, late: int = 0) -> Array:
-    """Give what arrives: ``share`` of each step at once, ``slipped`` of the rest a year on."""
-    now, a_year_on = _shifted(planned, late), slipped * _shifted(planned, late + 1)
-    arrived = share * (now - a_year_on)
-    arrived += a_year_on
+def arriving(
+    planned: Array,
+    share: Array,
+    slipped: float,
+    late: int = 0,
+    *,
+    run_off: tuple[float, ...] = (1.0,),
+) -> Array:
+    """Give what arrives: ``share`` of each step at once, ``slipped`` of the rest by ``run_off``.
+
+    Parameters
+    ----------
+    planned
+        Levels planned, GBP, shape (year, 1) or (year, draw).
+    share
+        Share of each step delivered in its year.
+    slipped
+        Share of the rest that arrives later.
+    late
+        Whole years by which everything is delayed.
+    run_off
+        Shares of what slipped that arrive one year later, two years later and so on; sum to 1.
+    """
+    now, later = _shifted(planned, late), slipped * _slipping(planned, late, run_off)
+    arrived = share * (now - later)
+    arrived += later
     return arrived
+
+
+def _slipping(levels: Array, late: int, run_off: tuple[float, ...]) -> Array:
+    """Give the levels as they would stand if every step came by ``run_off``, ``late`` years on."""
+    if len(run_off) == 1:
+        return _shifted(levels, late + 1)
+    parts = (part * _shifted(levels, late + n) for n, part in enumerate(run_off, 1))
+    return np.asarray(sum(parts))
 
 
 def _shifted(levels: Array, years: int) -> Array:
