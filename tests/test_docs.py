@@ -69,3 +69,17 @@ def test_the_plan_with_a_drift_on_the_page_is_one():
     exec(block("docs/how-to/uncertainty.md", "python"), held)  # noqa: S102 - our own page
     ds = mtfs.project_gap(held["plan"], n_draws=64, seed=1)
     assert (ds["pressure"].sel(cause="drift").std("draw") > 0).all()
+
+
+def test_the_page_on_prevention_works_as_written(tmp_path, monkeypatch):
+    (tmp_path / "plan.yaml").write_text(block("docs/how-to/prevention.md"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    held = {}
+    exec(block("docs/how-to/prevention.md", "python"), held)  # noqa: S102 - our own page
+    assert 0 < float(held["found"]["paid_back"][-1]) < 1
+
+
+def test_the_page_on_pressures_works_as_written():
+    held = {}
+    exec(block("docs/how-to/pressures.md", "python"), held)  # noqa: S102 - our own page
+    assert held["ds"]["growth"].notnull().all()

@@ -74,10 +74,10 @@ class Scheme:
             How far what it needs has come; None where it needs nothing.
         """
         planned = self.planned(paths)
+        arrived = self.arrived(paths, common, needed)
         if paths.planned:
             nothing = np.zeros_like(planned)
-            return planned, nothing, nothing
-        arrived = self.arrived(paths, common, needed)
+            return arrived, nothing, nothing
         lost = self.terms.lost(planned, paths, common)
         if needed is not None:
             lost = lost + (planned - lost) * needed.lost
