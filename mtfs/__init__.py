@@ -15,7 +15,16 @@ from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 if TYPE_CHECKING:
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
-    from mtfs.io import load_example, load_gap, load_plan, plan_of, save_gap
+    from mtfs.io import (
+        load_example,
+        load_example_monitoring,
+        load_gap,
+        load_monitoring,
+        load_plan,
+        plan_of,
+        save_gap,
+        save_plan,
+    )
     from mtfs.ledger import planned_pressures, pressure_table, pressures
     from mtfs.measures import (
         annual,
@@ -26,25 +35,33 @@ if TYPE_CHECKING:
         summary,
         total,
     )
+    from mtfs.monitoring import Monitoring
+    from mtfs.outturn import forecast_outturn, outturn_table
     from mtfs.payback import payback
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
+    from mtfs.rebase import rebase
     from mtfs.returns import budget_drift, drift_correlation
 
 __version__ = VERSION
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
+    "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
     "annual": "mtfs.measures",
     "budget_drift": "mtfs.returns",
     "drift_correlation": "mtfs.returns",
     "drift_driver": "mtfs.drift",
     "drift_evidence": "mtfs.drift",
+    "forecast_outturn": "mtfs.outturn",
     "interval": "mtfs.distributions",
     "load_example": "mtfs.io",
+    "load_example_monitoring": "mtfs.io",
     "load_gap": "mtfs.io",
+    "load_monitoring": "mtfs.io",
     "load_plan": "mtfs.io",
+    "outturn_table": "mtfs.outturn",
     "payback": "mtfs.payback",
     "plan_of": "mtfs.io",
     "planned_pressures": "mtfs.ledger",
@@ -54,8 +71,10 @@ _HOMES = {
     "project": "mtfs.projection",
     "project_gap": "mtfs.projection",
     "quantiles": "mtfs.measures",
+    "rebase": "mtfs.rebase",
     "reserve_risk": "mtfs.measures",
     "save_gap": "mtfs.io",
+    "save_plan": "mtfs.io",
     "savings_by_service": "mtfs.measures",
     "scores_of": "mtfs.projection",
     "summary": "mtfs.measures",
@@ -64,6 +83,7 @@ _HOMES = {
 
 __all__ = [
     "DriftEvidence",
+    "Monitoring",
     "MtfsError",
     "Plan",
     "PlanError",
@@ -74,10 +94,14 @@ __all__ = [
     "drift_correlation",
     "drift_driver",
     "drift_evidence",
+    "forecast_outturn",
     "interval",
     "load_example",
+    "load_example_monitoring",
     "load_gap",
+    "load_monitoring",
     "load_plan",
+    "outturn_table",
     "payback",
     "plan_of",
     "planned_pressures",
@@ -87,8 +111,10 @@ __all__ = [
     "project",
     "project_gap",
     "quantiles",
+    "rebase",
     "reserve_risk",
     "save_gap",
+    "save_plan",
     "savings_by_service",
     "scores_of",
     "summary",

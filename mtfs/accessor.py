@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from mtfs import measures
+from mtfs import ledger, measures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,34 @@ class GapAccessor:
     def reserve_risk(self) -> pd.DataFrame:
         """See :func:`mtfs.reserve_risk`."""
         return measures.reserve_risk(self._ds)
+
+    def pressures(
+        self,
+        *,
+        by: ledger.By = "cause",
+        convention: ledger.Convention = "cumulative",
+        service: str | None = None,
+    ) -> xr.DataArray:
+        """See :func:`mtfs.pressures`."""
+        return ledger.pressures(self._ds, by=by, convention=convention, service=service)
+
+    def pressure_table(
+        self,
+        *,
+        by: ledger.By = "cause",
+        convention: ledger.Convention = "cumulative",
+        service: str | None = None,
+        year: str | None = None,
+        unit: measures.Unit = "GBP m",
+    ) -> pd.DataFrame:
+        """See :func:`mtfs.pressure_table`."""
+        return ledger.pressure_table(
+            self._ds, by=by, convention=convention, service=service, year=year, unit=unit
+        )
+
+    def savings_by_service(self, *, variable: str = "saving_delivered") -> xr.DataArray:
+        """See :func:`mtfs.savings_by_service`."""
+        return measures.savings_by_service(self._ds, variable=variable)
 
     @property
     def plan(self) -> Plan:

@@ -7,7 +7,7 @@ every year), a list (one a year), a mapping by year, a time profile, or the name
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import (
@@ -36,7 +36,7 @@ else:
             try:
                 return super().__call__(*args, **kwargs)
             except ValidationError as error:
-                raise PlanError(problems_from(error, cls, kwargs)) from None
+                raise PlanError(problems_from(error, cls, kwargs), cls.called) from None
 
 
 def _plain(value: object) -> object:
@@ -84,6 +84,8 @@ class Declared(BaseModel, metaclass=_Meta):
     """A frozen value of a plan, checked when made; wrong input raises :class:`mtfs.PlanError`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    called: ClassVar[str] = "the plan"
+    """what an error with several problems calls the whole"""
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -91,7 +93,7 @@ class Declared(BaseModel, metaclass=_Meta):
         try:
             return super().model_validate(obj, **options)
         except ValidationError as error:
-            raise PlanError(problems_from(error, cls, obj)) from None
+            raise PlanError(problems_from(error, cls, obj), cls.called) from None
 
 
 class Note(Declared):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from mtfs.monitoring import Monitoring
     from mtfs.plan import Plan
 
 app = typer.Typer(
@@ -25,6 +26,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 PlanArgument = Annotated[str, typer.Argument(help="A plan's YAML file, or the name of an example.")]
+MonitoringArgument = Annotated[
+    str, typer.Argument(help="A monitoring document's YAML file, or the name of an example.")
+]
+MONITORING = "monitoring/"
 
 
 def main() -> None:
@@ -76,6 +81,69 @@ def run(  # noqa: PLR0917 - typer reads options from the signature
 
 
 @app.command()
+def outturn(
+    monitoring: MonitoringArgument,
+    period: Annotated[
+        int | None, typer.Option(help="As known in this month: 1 is April, 12 March.")
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Joint outcomes to draw.")] = 10_000,
+    seed: Annotated[int | None, typer.Option(help="Fixes the result; fresh unless given.")] = None,
+) -> None:
+    """Forecast the year's outturn from a year's budget monitoring, with its waterfalls."""
+    from mtfs.outturn import forecast_outturn, outturn_table
+
+    held = _monitoring(monitoring)
+    ds = forecast_outturn(held, period=period, n_draws=draws, seed=seed)
+    typer.echo(f"{held.council}, {held.year}: {draws:,} draws, seed {ds.attrs['seed']}\n")
+    for fall in held.waterfalls:
+        if fall.period <= ds.attrs["period"]:
+            table = fall.table()
+            rows = [
+                [step, f"{amount / 1e6:+.3f}" if amount else "", f"{running / 1e6:.3f}", basis]
+                for step, amount, running, basis in zip(
+                    table["step"], table["amount"], table["running"], table["basis"], strict=True
+                )
+            ]
+            columns = ["step", "amount", "running", "basis"]
+            _show_table(f"{fall.name}, period {fall.period}, GBP m over budget", columns, rows)
+    table = outturn_table(ds)
+    names = ("mean", "P10", "P50", "P90")
+    rows = [
+        [
+            str(name),
+            f"P{row['period']}" if row["period"] else "outturn",
+            f"{row['forecast']:.3f}",
+            *(f"{row[each]:.1f} ({row[f'{each}_se']:.2f})" for each in names),
+            f"{row['overspends']:.0%}",
+            str(row["basis"]),
+        ]
+        for name, row in table.iterrows()
+    ]
+    columns = ["", "as of", "forecast", *names, "over", "basis"]
+    _show_table("outturn over budget, GBP m (Monte Carlo standard error)", columns, rows)
+    if back := ds.attrs["support_added_back"]:
+        typer.echo(f"The total adds back GBP {back / 1e6:.3f}m of support from outside.")
+
+
+@app.command()
+def rebase(
+    plan: PlanArgument,
+    monitoring: MonitoringArgument,
+    output: Annotated[Path, typer.Option(help="YAML file for the rebased plan.")],
+) -> None:
+    """Rebase a plan on the outturn of the year before: add what comes back and is not planned."""
+    from mtfs.io import save_plan
+    from mtfs.rebase import rebase as rebased
+
+    _require_target(output, {".yaml", ".yml"})
+    before = _plan(plan)
+    after = rebased(before, _monitoring(monitoring))
+    for line in after.lines[len(before.lines) :]:
+        typer.echo(f"added line '{line.name}'")
+    typer.echo(f"wrote {save_plan(after, output)}")
+
+
+@app.command()
 def check(plan: PlanArgument) -> None:
     """List everything wrong with a plan, and what is implausible; exit 1 when it cannot be used."""
     from mtfs.io import check_plan
@@ -108,14 +176,23 @@ def schema() -> None:
 @app.command()
 def example(
     name: Annotated[
-        str | None, typer.Argument(help="Print this plan; without it, list them.")
+        str | None, typer.Argument(help="Print this one; without it, list them.")
     ] = None,
 ) -> None:
-    """List the plans that ship, or print one to start from."""
-    from mtfs.io import example_file, example_names
+    """List the plans and monitoring documents that ship, or print one to start from."""
+    from mtfs.io import (
+        example_file,
+        example_monitoring_file,
+        example_monitoring_names,
+        example_names,
+    )
 
     if name is None:
-        typer.echo("\n".join(example_names()))
+        documents = [f"{MONITORING}{each}" for each in example_monitoring_names()]
+        typer.echo("\n".join([*example_names(), *documents]))
+    elif name.startswith(MONITORING):
+        file = example_monitoring_file(name.removeprefix(MONITORING))
+        typer.echo(file.read_text(encoding="utf-8"), nl=False)
     else:
         typer.echo(example_file(name).read_text(encoding="utf-8"), nl=False)
 
@@ -157,6 +234,15 @@ def _plan(plan: str) -> Plan:
             f"{', '.join(example_names())}"
         )
     return load_plan(_file(plan))
+
+
+def _monitoring(document: str) -> Monitoring:
+    from mtfs.io import load_example_monitoring, load_monitoring
+
+    name = document.removeprefix(MONITORING)
+    if Path(document).exists() or Path(name).suffix:
+        return load_monitoring(document)
+    return load_example_monitoring(name)
 
 
 def _show_summary(ds: xr.Dataset, variable: str) -> None:
@@ -237,7 +323,7 @@ def _show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
     table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
-        text = number == 0 or column == "closure"
+        text = number == 0 or column in {"closure", "basis"}
         table.add_column(column, justify="left" if text else "right", no_wrap=not text)
     for row in rows:
         table.add_row(*row)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mtfs.measures import SCALE, Unit, annual, quantiles_of, total
+from mtfs.measures import Unit, annual, in_unit, quantiles_of, total
 from mtfs.schema import planned_name, require_projection
 from mtfs.vocabulary import MtfsError, listing, suggest
 
@@ -124,7 +124,7 @@ def pressure_table(
     rows = [(grown.sel({by: name}), planned.sel({by: name})) for name in names]
     rows.append((grown.sum(by, skipna=False), planned.sum(by, skipna=False)))
     figures = [_figures(draws, float(plan)) for draws, plan in rows]
-    table = pd.DataFrame(figures, index=pd.Index([*names, "total"], name=by)) / SCALE[unit]
+    table = pd.DataFrame(figures, index=pd.Index([*names, "total"], name=by)) / in_unit(unit)
     table.attrs = {"unit": unit, "convention": convention}
     return table
 
@@ -133,9 +133,9 @@ def _figures(draws: xr.DataArray, plan: float) -> dict[str, float]:
     n = draws.size
     spread = float(draws.std(ddof=1)) if n > 1 else np.nan
     found = {"plan": plan, "mean": float(draws.mean()), "mean_se": spread / np.sqrt(n)}
-    bands = quantiles_of(draws, (0.1, 0.5, 0.9))
-    for name, band in zip(("P10", "P50", "P90"), bands, strict=True):
-        found |= {name: float(band), f"{name}_se": float(band["standard_error"])}
+    values, errors = quantiles_of(draws.to_numpy(), np.array([0.1, 0.5, 0.9]), 0)
+    for name, value, error in zip(("P10", "P50", "P90"), values, errors, strict=True):
+        found |= {name: float(value), f"{name}_se": float(error)}
     return found
 
 

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Unit = Literal["GBP", "GBP k", "GBP m"]
-SCALE: dict[str, float] = {"GBP": 1.0, "GBP k": 1e3, "GBP m": 1e6}
+_SCALE: dict[str, float] = {"GBP": 1.0, "GBP k": 1e3, "GBP m": 1e6}
+
+
+def in_unit(unit: Unit) -> float:
+    """Give GBP in one unit of money shown."""
+    if unit not in _SCALE:
+        msg = f"unit is {unit!r}; expected {', '.join(_SCALE)}"
+        raise MtfsError(msg)
+    return _SCALE[unit]
 
 
 def annual(level: xr.DataArray) -> xr.DataArray:
@@ -115,50 +123,29 @@ def quantiles(
     MtfsError
         When a share is not from 0 to 1, or there is no such variable.
     """
-    return quantiles_of(_variable(ds, variable), q).rename(variable)
-
-
-def quantiles_of(found: xr.DataArray, q: Sequence[float] = (0.1, 0.5, 0.9)) -> xr.DataArray:
-    """Give quantiles over the draws of anything with draws, as :func:`quantiles` does.
-
-    Parameters
-    ----------
-    found
-        Anything with dimension ``draw``, such as :func:`mtfs.pressures` gives.
-    q
-        Shares of the draws that lie below, each from 0 to 1.
-
-    Returns
-    -------
-    xarray.DataArray
-        Dimensions ``(quantile, ...)`` less ``draw``, with the coordinate ``standard_error``.
-
-    Raises
-    ------
-    MtfsError
-        When a share is not from 0 to 1, or there are no draws.
-    """
     for share in q:
         require_share(share, "q")
-    if "draw" not in found.dims:
-        msg = f"expected a dimension 'draw'; found {', '.join(map(str, found.dims)) or 'none'}"
-        raise MtfsError(msg)
-    axis = found.get_axis_num("draw")
+    found = _variable(ds, variable)
     shares = np.asarray(q, dtype=np.float64)
-    n = found.sizes["draw"]
-    sigma = np.sqrt(shares * (1 - shares) / n)
-    levels = np.concatenate([shares, np.clip(shares - sigma, 0, 1), np.clip(shares + sigma, 0, 1)])
-    values, low, high = np.split(np.quantile(found.to_numpy(), levels, axis=axis), 3)
-    error = (high - low) / 2 if n > 1 else np.full_like(values, np.nan)
+    values, error = quantiles_of(found.to_numpy(), shares, found.get_axis_num("draw"))
     dims = ("quantile", *(dim for dim in found.dims if dim != "draw"))
     coords = {name: c for name, c in found.coords.items() if "draw" not in c.dims}
     return xr.DataArray(
         values,
         dims=dims,
         coords={**coords, "quantile": shares, "standard_error": (dims, error)},
-        name=found.name,
+        name=variable,
         attrs=found.attrs,
     )
+
+
+def quantiles_of(draws: Array, shares: Array, axis: int) -> tuple[Array, Array]:
+    """Give quantiles of draws along an axis, and their standard errors (see :func:`quantiles`)."""
+    n = draws.shape[axis]
+    sigma = np.sqrt(shares * (1 - shares) / n)
+    levels = np.concatenate([shares, np.clip(shares - sigma, 0, 1), np.clip(shares + sigma, 0, 1)])
+    values, low, high = np.split(np.quantile(draws, levels, axis=axis), 3)
+    return values, (high - low) / 2 if n > 1 else np.full_like(values, np.nan)
 
 
 def probability(
@@ -237,7 +224,7 @@ def summary(ds: xr.Dataset, *, variable: str = "gap", unit: Unit = "GBP m") -> p
             f"'{variable}' has dimensions {', '.join(map(str, found.dims))}; expected draw and year"
         )
         raise MtfsError(msg)
-    scale = SCALE[unit]
+    scale = in_unit(unit)
     n = found.sizes["draw"]
     spread = found.std("draw", ddof=1) if n > 1 else xr.full_like(found.mean("draw"), np.nan)
     columns: dict[str, Array] = {}

@@ -58,15 +58,15 @@ class Problem:
 
 
 class PlanError(MtfsError):
-    """A plan that cannot be used. ``problems`` holds everything found wrong with it."""
+    """A plan, or another document, that cannot be used; ``problems`` holds all that is wrong."""
 
-    def __init__(self, problems: str | Sequence[Problem]) -> None:
+    def __init__(self, problems: str | Sequence[Problem], subject: str = "the plan") -> None:
         self.problems: tuple[Problem, ...] = (
             (Problem((), problems),) if isinstance(problems, str) else tuple(problems)
         )
         lines = [str(problem) for problem in self.problems]
         if len(lines) > 1:
-            lines = [f"the plan has {len(lines)} problems:", *(f"  - {line}" for line in lines)]
+            lines = [f"{subject} has {len(lines)} problems:", *(f"  - {line}" for line in lines)]
         super().__init__("\n".join(lines))
 
 

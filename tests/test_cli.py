@@ -127,6 +127,11 @@ def test_run_shows_warnings_as_words(command, plan):
         (("run", "nowhere.yaml"), "No such file"),
         (("example", "gateshead"), "Did you mean 'gateshead_20"),
         (("check", "nowhere.yaml"), "No such file"),
+        (("outturn", "rotheram_2018"), "Did you mean 'rotherham_2018'?"),
+        (("outturn", "nowhere.yaml"), "No such file"),
+        (("rebase", "gateshead_2020", "nowhere.yaml", "--output", "a.yaml"), "No such file"),
+        (("rebase", "gateshead_2020", "rotherham_2018", "--output", "a.txt"), "ends in .yaml"),
+        (("example", "monitoring/rotheram_2018"), "Did you mean 'rotherham_2018'?"),
     ],
 )
 def test_what_is_not_there_is_named(command, words, message):
@@ -182,6 +187,109 @@ def test_example_lists_and_prints_plans_that_load(command, tmp_path):
     copy = tmp_path / "copy.yaml"
     copy.write_text(text, encoding="utf-8")
     assert mtfs.load_plan(copy) == mtfs.load_example("gateshead_2020")
+
+
+def test_example_lists_and_prints_monitoring_documents_that_load(command, tmp_path):
+    _, out, _ = command("example")
+    assert "monitoring/rotherham_2018" in out.split()
+    code, text, _ = command("example", "monitoring/rotherham_2018")
+    assert code == 0
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(text, encoding="utf-8")
+    assert mtfs.load_monitoring(copy) == mtfs.load_example_monitoring("rotherham_2018")
+
+
+@pytest.mark.parametrize("name", ["rotherham_2018", "monitoring/rotherham_2018"])
+def test_outturn_prints_the_waterfall_and_the_forecast(command, name):
+    code, out, err = command("outturn", name, "--draws", 500, "--seed", 1)
+    assert code == 0, err
+    assert "Rotherham Metropolitan Borough Council, 2018/19: 500 draws, seed 1" in out
+    rows = {line.split("  ")[0].strip(): line for line in out.splitlines()}
+    assert rows["savings achieved in adult social care"].split()[-3:] == [
+        "-1.422",
+        "7.224",
+        "published",
+    ]
+    assert rows["net"].split() == ["net", "6.564", "published"]
+    assert rows["target"].split() == ["target", "6.221", "published"]
+    assert "illustrative" in rows["total"]
+    table = mtfs.outturn_table(
+        mtfs.forecast_outturn(mtfs.load_example_monitoring("rotherham_2018"), n_draws=500, seed=1)
+    )
+    row = table.loc["total"]
+    assert f"{row['mean']:.1f} ({row['mean_se']:.2f})" in rows["total"]
+    assert f"{row['overspends']:.0%}" in rows["total"]
+
+
+def test_outturn_of_an_earlier_month_leaves_out_what_came_later(command):
+    code, out, _ = command("outturn", "rotherham_2018", "--period", 6, "--draws", 50)
+    assert code == 0
+    assert "7.250" in out
+    assert "target" not in out
+
+
+YEAR = """\
+council: Smallshire
+year: 2025/26
+services:
+  - name: adults
+    budget: 20e6
+    forecasts:
+      - {period: 9, variance: 1.5e6}
+waterfalls:
+  - name: adults
+    service: adults
+    period: 9
+    gross: 1.9e6
+    steps:
+      - {name: public health, amount: 0.4e6, kind: support}
+    net: 1.5e6
+variances:
+  - {name: fees, service: adults, cause: price, amount: 1.5e6, recurrent_share: adults}
+"""
+
+
+@pytest.fixture
+def document(tmp_path):
+    file = tmp_path / "year.yaml"
+    file.write_text(YEAR, encoding="utf-8")
+    return file
+
+
+def test_outturn_says_what_it_added_back(command, document):
+    code, out, err = command("outturn", document, "--draws", 50)
+    assert code == 0, err
+    assert "The total adds back GBP 0.400m of support from outside." in out
+
+
+def test_rebase_writes_a_plan_that_loads(command, plan, document, tmp_path):
+    new = tmp_path / "new.yaml"
+    code, out, err = command("rebase", plan, document, "--output", new)
+    assert code == 0, err
+    assert "added line 'rebased: fees, recurrent'" in out
+    expected = mtfs.rebase(mtfs.load_plan(plan), mtfs.load_monitoring(document))
+    assert mtfs.load_plan(new) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("period: 9, variance: 1.5e6", "period: 13, variance: 1.5e6", "line 7"),
+        ("gross: 1.9e6", "gross: 1.8e6", "out by GBP 0.1m"),
+        ("service: adults\n", "service: adult\n", "Did you mean 'adults'"),
+        ("year: 2025/26", "year: 2024/25", "expected a plan that starts in 2025/26"),
+    ],
+)
+def test_a_wrong_document_is_an_error_and_writes_nothing(  # noqa: PLR0917 - three fixtures
+    command, plan, document, tmp_path, old, new, message
+):
+    document.write_text(YEAR.replace(old, new), encoding="utf-8")
+    target = tmp_path / "new.yaml"
+    code, out, err = command("rebase", plan, document, "--output", target)
+    assert (code, out) == (1, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert not target.exists()
 
 
 def test_register_prints_sources(command):

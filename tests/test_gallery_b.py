@@ -226,6 +226,174 @@ def test_rotherham_agrees_with_its_case():
     assert held["council_tax_2018_19"] == "2.99% + 3% ASC"
 
 
+# --- Leicestershire: outturn and what comes back ---
+
+
+@functools.cache
+def outturn():
+    return mtfs.load_example_monitoring(LEICS)
+
+
+def variance(name):
+    return next(each for each in outturn().variances if each.name == name)
+
+
+def test_leicestershires_outturn_is_as_published_and_the_year_ends_on_budget():
+    over = {service.name: service.outturn.variance for service in outturn().services}
+    assert over["children and family services"] == 12e6
+    assert over["adults and communities"] == 3e6
+    assert over["environment and transport"] == 1.8e6
+    assert outturn().total_at("outturn").variance == 0
+    assert sum(service.budget for service in outturn().services) == 512e6
+
+
+def test_leicestershires_headline_of_16_is_its_parts_within_rounding():
+    parts = 12e6 + 3e6 + 1.8e6
+    assert abs(parts - 16e6) <= 0.5e6 + 0.5e6 + 0.05e6 + 0.5e6
+
+
+def test_leicestershires_variances_are_the_published_causes_costed():
+    weeks = WEEKS
+    expected = {
+        "children's residential care, price": 64 * 1000 * weeks,
+        "children's residential care, more children": 4 * 5800 * weeks,
+        "children with complex needs": 2 * 10_000 * weeks,
+        "home care, more people": (2660 - 2533) * 328 * weeks,
+        "supported living, 28 more people": 14 * 1570 * weeks,
+        "supported living, price": 456 * (1570 - 1453.7) * weeks,
+        "adult care packages, saved": -3e6,
+        "tighter controls on recruitment": -8e6,
+        "tighter controls on travel": -0.5e6,
+        "tighter controls on training": -0.1e6,
+        "set aside for flooding": 1e6,
+        "special needs transport": 1.8e6,
+    }
+    for name, amount in expected.items():
+        assert variance(name).amount == pytest.approx(amount, abs=1)
+
+
+def test_half_a_year_of_28_people_in_supported_living_is_still_to_come():
+    living = variance("supported living, 28 more people")
+    a_year = 28 * 1570 * WEEKS
+    assert round(a_year / 1e6, 1) == 2.3
+    assert living.amount + living.full_year == pytest.approx(a_year, abs=1)
+    assert living.full_year == pytest.approx(a_year / 2, abs=1)
+
+
+def test_controls_and_additional_income_do_not_come_back_and_redesign_does():
+    one_off = {each.name: each.amount for each in outturn().variances if each.lasting == 0}
+    assert sum(one_off.values()) == pytest.approx(-8.6e6 + 1e6 - 9.2e6)
+    assert variance("adult care packages, saved").lasting == -3e6
+
+
+def test_leicestershires_outturn_agrees_with_its_case():
+    held = case("leicestershire_2023_24_outturn_seed")
+    over = {service.name: service.outturn.variance / 1e6 for service in outturn().services}
+    assert over["children and family services"] == held["overspend"]["children"]
+    assert over["adults and communities"] == held["overspend"]["adults"]
+    transport = held["overspend"]["social_care_and_send_transport"]
+    assert over["environment and transport"] == transport
+    saved = held["savings"]
+    assert variance("adult care packages, saved").amount == -saved["asc_packages"] * 1e6
+    assert variance("tighter controls on recruitment").amount == -saved["vacancy_control"] * 1e6
+    assert variance("tighter controls on travel").amount == -saved["travel"] * 1e6
+    assert variance("tighter controls on training").amount == -saved["training"] * 1e6
+    living = held["supported_living"]["annual_cost_of_28_m"]
+    assert 28 * 1570 * WEEKS / 1e6 == pytest.approx(living, abs=0.01)
+
+
+def test_what_comes_back_in_leicestershire_is_written_out():
+    """Planned figures hold mean shares: recurrent and full-year effect, indexed, less provided."""
+    plan = load_example(LEICS)
+    rebased = mtfs.project_gap(mtfs.rebase(plan, outturn()), n_draws=1, seed=1)
+    moved = (rebased["planned_gap"] - projected(LEICS)["planned_gap"]).to_numpy()[0]
+    fees = 1 + 0.65 * 0.098 + 0.35 * 0.057  # care fee uplift of 2024/25
+    homes = 1.08  # children's price and mix, as planned
+    children = (
+        homes * (0.95 * 3_346_286 + (0.85 + 1) * 1_213_029 + 0.70 * 1_045_714) + 0.91 * 6_394_971
+    )
+    adults = (
+        fees * (0.95 * 2_178_014 + (0.97 + 1) * 1_149_240 + 0.95 * 2_772_858)
+        - fees * (0.95 * 1_220_022 + 229_848)
+        - 0.90 * 3e6
+        + 0.71 * 1_119_910
+    )
+    transport = fees * 0.85 * 1.8e6
+    provided = 11.5e6 + 5.0e6 + 1.5e6
+    assert moved == pytest.approx(children + adults + transport - provided, abs=5)
+
+
+# --- Rotherham: the waterfall and the outturn ---
+
+
+@functools.cache
+def months():
+    return mtfs.load_example_monitoring(ROTHERHAM)
+
+
+def test_rotherhams_waterfall_is_as_published_to_the_pound():
+    fall = months().waterfalls[0]
+    assert fall.gross == 8.646e6
+    assert [step.amount for step in fall.steps] == [1.422e6, 0.660e6, 0.343e6]
+    assert fall.net == pytest.approx(8.646e6 - 1.422e6 - 0.660e6)
+    assert fall.net == 6.564e6
+    assert fall.target == pytest.approx(6.564e6 - 0.343e6)
+    assert fall.target == 6.221e6
+
+
+def test_rotherhams_secured_and_to_be_secured_savings_stand_apart():
+    fall = months().waterfalls[0]
+    assert fall.of("achieved") == 1.422e6
+    assert fall.of("support") == 0.660e6
+    assert [step.amount for step in fall.waiting] == [0.343e6]
+
+
+def test_rotherhams_overspend_falls_every_month_and_only_the_last_is_published():
+    forecasts = months().services[0].forecasts
+    assert (np.diff([each.variance for each in forecasts]) < 0).all()
+    assert [each.basis for each in forecasts[:-1]] == ["illustrative"] * (len(forecasts) - 1)
+    assert forecasts[-1].basis == "published"
+
+
+def test_rotherhams_waterfall_agrees_with_its_case():
+    held, fall = case("rotherham_2018_19_asc"), months().waterfalls[0]
+    assert fall.gross == held["original_projection"] * 1e6
+    assert fall.of("achieved") == -held["savings_achieved"] * 1e6
+    assert fall.of("support") == -held["other_directorate_support"] * 1e6
+    assert fall.net == held["revised_projection"] * 1e6
+    assert fall.of("to_be_secured") == -held["still_to_secure"] * 1e6
+    assert fall.target == held["target_overspend"] * 1e6
+
+
+def test_rotherham_is_expected_to_end_at_what_is_left_once_a_green_saving_is_mostly_secured():
+    ds = mtfs.forecast_outturn(months(), n_draws=20_000, seed=1)
+    drawn = ds["total_variance"].to_numpy()
+    error = 4 * drawn.std() / np.sqrt(drawn.size)
+    assert drawn.mean() == pytest.approx(6.564e6 - 0.9 * 0.343e6, abs=error)
+
+
+def test_what_comes_back_in_rotherham_is_written_out():
+    plan = load_example(ROTHERHAM)
+    rebased = mtfs.project_gap(mtfs.rebase(plan, months()), n_draws=1, seed=1)
+    moved = (rebased["planned_gap"] - projected(ROTHERHAM)["planned_gap"]).to_numpy()
+    np.testing.assert_allclose(moved, 0.71 * 8.646e6 - 0.85 * 1.422e6, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "service"), [(LEICS, "children"), (LEICS, "adults"), (ROTHERHAM, "adults")]
+)
+def test_what_no_cause_is_known_of_comes_back_as_by_councils_returns(name, service):
+    rebased = mtfs.rebase(load_example(name), mtfs.load_example_monitoring(name))
+    share = next(
+        each
+        for each in rebased.drivers
+        if each.name == f"recurrent share by the returns: {service}"
+    )
+    found = mtfs.drift_evidence(service).recurrent
+    assert share.central == pytest.approx(found.mean, abs=0.005)
+    assert share.sd == pytest.approx(found.sd, abs=0.005)
+
+
 # --- both ---
 
 

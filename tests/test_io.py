@@ -11,7 +11,16 @@ from councils import BUDGET, council, run
 from hypothesis import given, settings
 from strategies import plans
 
-from mtfs import MtfsError, PlanError, PlanWarning, load_gap, load_plan, plan_of, save_gap
+from mtfs import (
+    MtfsError,
+    PlanError,
+    PlanWarning,
+    load_gap,
+    load_plan,
+    plan_of,
+    save_gap,
+    save_plan,
+)
 from mtfs.io import check_plan, example_file, example_names, load_example
 from mtfs.io.yaml import line_of, read_yaml
 
@@ -112,6 +121,57 @@ def test_lines_are_known_for_every_part(write):
 def test_an_anchor_may_be_used_again(write):
     text = PLAN.replace("1_000", "&base 5.0") + "    growth: 0.0\nbase_gap: *base\n"
     assert load_plan(write(text)).base_gap == 5.0
+
+
+# Saving a plan
+
+
+@given(plans())
+def test_a_saved_plan_loads_as_an_equal_plan(tmp_path_factory, plan):
+    file = save_plan(plan, tmp_path_factory.mktemp("plans") / "plan.yaml")
+    again = load_plan(file)
+    assert again == plan
+    assert again.digest == plan.digest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1e6",
+        "1_000",
+        ".5",
+        "null",
+        "True",
+        "~",
+        "no",
+        "2026/27",
+        "0x1F",
+        "- a: b",
+        "a # b",
+        "'quoted'",
+        "",
+        " spaces ",
+        "two\nlines\n",
+        "é £ \u2028 \x85 \U0001f600",
+        "a long text " * 40,
+    ],
+)
+def test_any_text_is_saved_as_text(tmp_path, text):
+    plan = council(lines=[BUDGET], source=text)
+    assert load_plan(save_plan(plan, tmp_path / "plan.yaml")).source == text
+
+
+def test_a_plan_is_saved_whole_or_not_at_all(tmp_path):
+    plan = council(lines=[BUDGET])
+    file = save_plan(plan, tmp_path / "plan.yaml")
+    assert file.read_text(encoding="utf-8").startswith("council: Anyshire\nfirst_year: 2026/27\n")
+    assert [each.name for each in tmp_path.iterdir()] == ["plan.yaml"]
+    save_plan(plan.with_changes({"horizon": 3}), file)
+    assert load_plan(file).horizon == 3
+    with pytest.raises(MtfsError, match="does not exist"):
+        save_plan(plan, tmp_path / "nowhere" / "plan.yaml")
+    with pytest.raises(MtfsError, match="is a folder"):
+        save_plan(plan, tmp_path)
 
 
 # Errors with file and line

@@ -136,3 +136,9 @@ def test_the_parts_survive_a_file(tmp_path, ds):
     mtfs.save_gap(ds, tmp_path / "gap.nc")
     held = mtfs.load_gap(tmp_path / "gap.nc")
     assert mtfs.pressures(held, by="service").identical(mtfs.pressures(ds, by="service"))
+
+
+def test_the_accessor_gives_the_same(ds):
+    assert ds.mtfs.pressures(by="service").identical(mtfs.pressures(ds, by="service"))
+    assert ds.mtfs.pressure_table(unit="GBP").equals(mtfs.pressure_table(ds, unit="GBP"))
+    assert ds.mtfs.savings_by_service().identical(mtfs.savings_by_service(ds))

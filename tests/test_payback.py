@@ -113,7 +113,7 @@ def test_a_file_holds_it(tmp_path):
     [
         ([], {}, "name at least one"),
         ("residential", {}, "'residential' is neither a prevention line nor a saving"),
-        ("family hepl", {}, "Did you mean 'family help'"),
+        ("family hlp", {}, "Did you mean 'family help'"),
         ("family help", {"discount_rate": 3.5}, "discount_rate is 3.5; expected a fraction"),
         ("family help", {"discount_rate": "x"}, "discount_rate is 'x'"),
         ("family help", {"inflation": "cpih"}, "driver 'cpih', which the plan does not hold"),

@@ -178,7 +178,7 @@ def test_prices_move_what_is_spent_and_not_how_it_works():
         ({"effect": 1.5}, "1.5"),
         ({"spend": -1e6}, "cuts 1,000,000 from a base of 0"),
         ({"spend": 30e6}, "spends 30 times 'effect_at'"),
-        ({"reduces": "residental"}, "'residental' does not exist.*Did you mean 'residential'"),
+        ({"reduces": "residentl"}, "'residentl' does not exist.*Did you mean 'residential'"),
         ({"reduces": "roads"}, "'roads' is not a care line"),
         ({"reduces": "foster"}, "'foster' does not say how many people enter it"),
         ({"instead": [{"line": "fostr", "share": 0.5}]}, "'fostr' does not exist"),

@@ -1,15 +1,33 @@
 """The room that opens paths: plans in, results out."""
 
-from mtfs.io.plans import check_plan, example_file, example_names, load_example, load_plan
+from mtfs.io.documents import (
+    example_monitoring_file,
+    example_monitoring_names,
+    load_example_monitoring,
+    load_monitoring,
+)
+from mtfs.io.plans import (
+    check_plan,
+    example_file,
+    example_names,
+    load_example,
+    load_plan,
+    save_plan,
+)
 from mtfs.io.results import load_gap, plan_of, save_gap
 
 __all__ = [
     "check_plan",
     "example_file",
+    "example_monitoring_file",
+    "example_monitoring_names",
     "example_names",
     "load_example",
+    "load_example_monitoring",
     "load_gap",
+    "load_monitoring",
     "load_plan",
     "plan_of",
     "save_gap",
+    "save_plan",
 ]

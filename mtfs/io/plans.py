@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtfs.io.yaml import line_of, read_yaml
+from mtfs.io.results import beside
+from mtfs.io.yaml import line_of, read_yaml, write_yaml
 from mtfs.plan import Plan, find_problems
 from mtfs.vocabulary import MtfsError, PlanError, Problem, listing, suggest
 
@@ -38,6 +41,33 @@ def load_plan(path: str | PathLike[str]) -> Plan:
     except PlanError:
         problems, _ = check_plan(path)
         raise PlanError(problems) from None
+
+
+def save_plan(plan: Plan, path: str | PathLike[str]) -> Path:
+    """Save a plan as YAML that :func:`load_plan` reads back as an equal plan.
+
+    Parameters
+    ----------
+    plan
+        The plan; defaults are written out, so that the file says all that the plan assumes.
+    path
+        The file to write, usually ``.yaml``; an old one is replaced, once the new is complete.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    MtfsError
+        When the folder does not exist, or ``path`` is a folder.
+    """
+    target = Path(path)
+    text = write_yaml(json.loads(plan.to_json()))
+    with beside(target) as fresh:
+        fresh.write_text(text, encoding="utf-8", newline="\n")
+    return target
 
 
 def check_plan(path: str | PathLike[str]) -> tuple[list[Problem], list[Problem]]:

@@ -149,6 +149,26 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     return _SPECIAL.get(text.lower(), text)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes text so that :func:`read_yaml` reads it as text."""
+
+
+def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    """Put text in quotes that would be read as a number or a word such as true without them."""
+    plain = yaml.ScalarNode("tag:yaml.org,2002:str", value)
+    style = None if _scalar(plain) == value and value.isprintable() else '"'
+    return dumper.represent_scalar(plain.tag, value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def write_yaml(data: Mapping[str, Any]) -> str:
+    """Write a mapping as YAML, keys in the order given, for :func:`read_yaml` to read back."""
+    found = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return str(found)
+
+
 def line_of(place: Place, lines: Mapping[Place, int]) -> int | None:
     """Give the line of a place, or of the nearest thing that holds it."""
     for depth in range(len(place), -1, -1):

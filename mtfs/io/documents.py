@@ -1,0 +1,75 @@
+"""Loading monitoring documents from files and from those that ship."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from mtfs.io.yaml import line_of, read_yaml
+from mtfs.monitoring import Monitoring
+from mtfs.vocabulary import MtfsError, PlanError, listing, suggest
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+def load_monitoring(path: str | PathLike[str]) -> Monitoring:
+    """Read a year's budget monitoring from a YAML file.
+
+    Parameters
+    ----------
+    path
+        The file; JSON, which is YAML, will do.
+
+    Returns
+    -------
+    Monitoring
+        The checked document.
+
+    Raises
+    ------
+    PlanError
+        When the file is not one or does not add up; lists every problem with its file and line.
+    """
+    data, lines = read_yaml(path)
+    try:
+        return Monitoring.model_validate(data)
+    except PlanError as error:
+        found = [replace(p, file=str(path), line=line_of(p.path, lines)) for p in error.problems]
+        raise PlanError(sorted(found, key=lambda p: p.line or 0), Monitoring.called) from None
+
+
+def example_monitoring_names() -> list[str]:
+    """List the monitoring documents that ship."""
+    folder = resources.files("mtfs.examples") / "monitoring"
+    return sorted(
+        item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")
+    )
+
+
+def load_example_monitoring(name: str) -> Monitoring:
+    """Read a monitoring document that ships with the library.
+
+    Parameters
+    ----------
+    name
+        Such as ``"rotherham_2018"``; :func:`example_monitoring_names` lists them.
+
+    Raises
+    ------
+    MtfsError
+        When there is none of that name; suggests the nearest.
+    """
+    with resources.as_file(example_monitoring_file(name)) as path:
+        return load_monitoring(path)
+
+
+def example_monitoring_file(name: str) -> resources.abc.Traversable:
+    """Find the file of a monitoring document that ships."""
+    names = example_monitoring_names()
+    if name not in names:
+        near = suggest(name, names)
+        msg = f"no monitoring example is called '{name}'.{near} There is: {listing(names)}."
+        raise MtfsError(msg)
+    return resources.files("mtfs.examples") / "monitoring" / f"{name}.yaml"

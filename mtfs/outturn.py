@@ -1,0 +1,489 @@
+"""From the months so far to the year's outturn: ``forecast_outturn(monitoring)``.
+
+With x the variance forecast in month p and y the outturn, both as shares of the budget,
+
+    y = x + s(p) (alpha + delta x + e),    e normal with standard deviation sigma,
+
+so month p has bias ``alpha s``, slope ``1 + delta s`` and error ``sigma s``, and all three fade as
+the months that are left do. Variances change sign: nothing is a multiple of anything. ``alpha``,
+``delta`` and ``sigma`` are not known; they have a shipped prior (normal, inverse gamma), which a
+council's own history updates in closed form, and a draw includes what is not known of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mtfs.distributions import StudentT
+from mtfs.measures import Unit, in_unit, quantiles_of
+from mtfs.monitoring import Monitoring, PastYear, Service
+from mtfs.sampling import RandomScores, ShockSpec, draw_scores, fresh_seed, require_seed
+from mtfs.vocabulary import VERSION, Array, MtfsError, require_count, require_share
+from mtfs.waterfall import MONTHS, Step, weakest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+# sigma, the error of a forecast made in April, as a share of the budget.
+#
+# Whole council. Published forecasts as a share of the net budget, and the months between them:
+#   Nottinghamshire 2024/25, of 638.8m: 1.9 (period 2) to 3.5 (4), +0.25% in 2; to 4.4 (6), +0.14%
+#     in 2; to 0.903 (7), -0.55% in 1
+#   Rotherham 2024/25, of 326.1m: 6.1 (4) to 5.3 (6), -0.25% in 2
+#   Nottingham City 2025/26, of 356.8m (the budget of 2024/25): -3.0 (3) to -14.6 (6), -3.25% in 3
+#   Shropshire 2023/24, of 260m: 5.2 (3) to 3.6 (6), -0.62% in 3; 14.5 (9) to an outturn of 7.8,
+#     -2.6% in 3 (5.2 and 3.6 assumed action that 14.5 did not, so from 6 to 9 is left out)
+# Divided by the root of the months and scaled to the eleven after April, the root mean square is
+# 3.1%; a Student t with 6 degrees of freedom fits them best with a scale of 2.6%.
+COUNCIL_SIGMA = 0.026
+# One service. Four services of a quarter of a budget each, whose errors correlate by 0.3, need 3.8%
+# each for a whole council's 2.6%. Below lie Nottinghamshire 2024/25 (adults 6.2, 10.6, 10.5 at
+# periods 4, 6, 7 on about 332m, children 2.4, 3.3, 3.5 on about 195m: outturns of 2023/24) and
+# England's adults (564m in autumn, outturn 774m on about 24 billion), in the same way 1.6%. Above
+# lies all that a budget can miss by: outturn over budget differs between councils with a standard
+# deviation of 8% to 10% (adults) and 11% to 13% (children) in the returns of 2021/22 and 2023/24,
+# changes of classification included.
+SERVICE_SIGMA = 0.04
+# Equivalent observations behind sigma: there are seven movements of whole councils, of four.
+STRENGTH = 6.0
+# Standard deviation of alpha over sigma, centred on 0 as the movements go both ways: adults in
+# England moved by 0.9% of budget from autumn to outturn, 1.2% on April's scale, 0.3 of 4%.
+BIAS_OVER_SIGMA = 0.3
+# Standard deviation of delta. A judgement: the movements above are too few to fit a slope.
+SLOPE_SD = 0.25
+# s in March: what moves between the last report and the accounts. A judgement.
+YEAR_END = 0.15
+# Correlation of two services' errors, in normal scores. The ranks of children's and adults' outturn
+# over budget correlate by 0.28 (2021/22, 79 councils in England) and 0.31 (2023/24, 76), standard
+# error 0.11 each; a rank correlation of 0.30 is 0.31 in normal scores.
+CORRELATION = 0.3
+
+PRIOR = (
+    "published forecasts of Nottinghamshire, Rotherham, Nottingham City and Shropshire and revenue "
+    "outturn returns of councils in England, 2021/22 to 2025/26; weak: equivalent to "
+    f"{STRENGTH:g} past years"
+)
+COMMON = "outturn.common"
+OVER = "positive is an overspend"
+
+
+def months_left(period: int) -> float:
+    """Give s(p), how far a forecast may still move, as a multiple of April's.
+
+    The variance of what is to come falls evenly with the months left, to a floor in March.
+
+    Parameters
+    ----------
+    period
+        The month the forecast rests on, 1 (April) to 12 (March).
+
+    Returns
+    -------
+    float
+        ``sqrt(floor**2 + (1 - floor**2) * (12 - period) / 11)``, from 1 to ``YEAR_END``.
+
+    Examples
+    --------
+    >>> [round(months_left(p), 2) for p in (1, 6, 12)]
+    [1.0, 0.75, 0.15]
+    """
+    if not 1 <= period <= MONTHS:
+        msg = f"period is {period}; expected a month from 1 (April) to 12 (March)"
+        raise MtfsError(msg)
+    floor = YEAR_END**2
+    return math.sqrt(floor + (1 - floor) * (MONTHS - period) / (MONTHS - 1))
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What is known of alpha, delta and sigma: normal given sigma, sigma squared inverse gamma.
+
+    The conjugate normal linear model: Gelman and others (2013), Bayesian Data Analysis, section
+    14.8; Bishop (2006), Pattern Recognition and Machine Learning, section 2.3.6.
+    """
+
+    mean: Array
+    """of alpha and delta"""
+    cover: Array
+    """their covariance over sigma squared, shape (2, 2)"""
+    df: float
+    """degrees of freedom: equivalent observations"""
+    scale: float
+    """of sigma: sigma squared is inverse gamma (df / 2, df scale squared / 2)"""
+    years: int = 0
+    """own past years that it has learnt from"""
+
+    @classmethod
+    def prior(cls, scope: Literal["service", "council"]) -> Belief:
+        """Give the shipped prior of a service, or of a whole council."""
+        sigma = COUNCIL_SIGMA if scope == "council" else SERVICE_SIGMA
+        cover = np.diag([BIAS_OVER_SIGMA**2, (SLOPE_SD / sigma) ** 2])
+        return cls(np.zeros(2), cover, STRENGTH, sigma)
+
+    def updated(self, x: Array, y: Array, s: Array) -> Belief:
+        """Learn from past years.
+
+        Parameters
+        ----------
+        x, y
+            Forecast and outturn variance as shares of the budget, shape (year,).
+        s
+            How far each forecast could still move (:func:`months_left`).
+
+        Returns
+        -------
+        Belief
+            The posterior, in closed form.
+        """
+        if not len(x):
+            return self
+        rows = np.column_stack([np.ones_like(x), x])
+        seen = (y - x) / s
+        before = np.linalg.inv(self.cover)
+        precision = before + rows.T @ rows
+        cover = np.linalg.inv(precision)
+        mean = cover @ (before @ self.mean + rows.T @ seen)
+        # what neither the prior's nor the posterior's mean explains, both sums of squares
+        off, moved = seen - rows @ mean, mean - self.mean
+        squares = float(off @ off + moved @ before @ moved)
+        df = self.df + len(x)
+        scale = math.sqrt((self.df * self.scale**2 + squares) / df)
+        return Belief(mean, cover, df, scale, self.years + len(x))
+
+    def outturn(self, x: float, period: int) -> StudentT:
+        """Give the distribution of the outturn variance, as a share of the budget.
+
+        Parameters
+        ----------
+        x
+            Forecast variance as a share of the budget.
+        period
+            The month it rests on.
+
+        Returns
+        -------
+        StudentT
+            The predictive: bias, slope and error are integrated over.
+        """
+        s, row = months_left(period), np.array([1.0, x])
+        middle = x + s * float(row @ self.mean)
+        scale = s * self.scale * math.sqrt(1 + float(row @ self.cover @ row))
+        return StudentT(middle, scale * math.sqrt(self.df / (self.df - 2)), self.df)
+
+
+def forecast_outturn(
+    monitoring: Monitoring | Mapping[str, Any],
+    *,
+    period: int | None = None,
+    history: Iterable[PastYear | Mapping[str, Any]] | None = None,
+    correlation: float = CORRELATION,
+    n_draws: int = 10_000,
+    seed: int | None = None,
+) -> xr.Dataset:
+    """Forecast the distribution of the year's outturn from the months so far.
+
+    Parameters
+    ----------
+    monitoring
+        The document, or a mapping with its keys.
+    period
+        Use what was known in this month, 1 (April) to 12 (March): each service's latest forecast at
+        or before it, and no outturn. Unless given, everything the document holds: an outturn where
+        there is one, which then is certain, else the latest forecast.
+    history
+        Earlier years, in place of the document's own ``history``. Each service learns from its own:
+        one forecast a year, that of the month nearest to the one in use.
+    correlation
+        Of two services' errors (their normal scores), from 0 to below 1.
+    n_draws
+        Joint outcomes, at least 1.
+    seed
+        From 0 to 2**53 - 1; a fresh one is drawn and recorded unless given.
+
+    Returns
+    -------
+    xarray.Dataset
+        GBP over budget. ``outturn_variance`` (service, draw), ``total_variance`` (draw), which sums
+        over the document's services and adds back support from outside them (attribute
+        ``support_added_back``); ``forecast_variance``, ``budget``, ``bias``, ``slope``,
+        ``error_sd`` and ``degrees_of_freedom`` (service): means of the parameters at the month in
+        use, bias in GBP; coordinates ``period`` (0 for an outturn), ``basis`` and ``past_years``.
+
+    Raises
+    ------
+    PlanError
+        When a mapping is not a monitoring document.
+    MtfsError
+        When a service has no budget or no forecast by then, or another argument is wrong.
+
+    Notes
+    -----
+    What a waterfall holds as still to be secured is taken off where its forecast is the net one,
+    each step by its own share delivered. The prior is centred on no bias, so it holds no such
+    savings; where a council's own history was forecast net of the same kind of savings, or the
+    forecast counts on them, write ``counted: true`` and they are not taken off again.
+
+    Examples
+    --------
+    >>> roads = {"name": "roads", "budget": 10e6, "forecasts": [{"period": 6, "variance": -0.2e6}]}
+    >>> ds = forecast_outturn({"council": "A", "year": "2026/27", "services": [roads]}, seed=1)
+    >>> bool(-0.25e6 < ds["outturn_variance"].mean() < -0.15e6)
+    True
+    """
+    held = (
+        monitoring if isinstance(monitoring, Monitoring) else Monitoring.model_validate(monitoring)
+    )
+    if history is not None:
+        past = [each.model_dump() if isinstance(each, PastYear) else each for each in history]
+        held = Monitoring.model_validate(held.model_dump(exclude_none=True) | {"history": past})
+    if period is not None:
+        months_left(require_count(period, "period"))
+    require_share(correlation, "correlation")
+    if correlation == 1:
+        raise MtfsError("correlation is 1; expected a share below 1")
+    seed = fresh_seed() if seed is None else require_seed(seed)
+    known = [_state(held, each, period) for each in held.services]
+    whole = _council_steps(held, known)
+    steps = [step for each in known for step in each.steps] + whole
+    shocks = [
+        *(ShockSpec(f"{each.service.name}.outturn", "council", once=True) for each in known),
+        *(ShockSpec(step.stream, "council", once=True) for step in steps),
+        ShockSpec(COMMON, "council", once=True),
+    ]
+    n = require_count(n_draws, "n_draws")
+    scores = draw_scores(shocks, RandomScores(seed, n), 1)
+    outturn = np.stack([each.draws(scores, correlation, n) for each in known])
+    back = math.fsum(
+        step.amount
+        for each in known
+        for step in held.outside_support(each.service.name, each.period or MONTHS)
+    )
+    total = outturn.sum(axis=0) + back
+    for late in whole:
+        total = total - late.draws(scores)
+    attrs = {
+        "title": f"{held.council}: distribution of the outturn of {held.year}",
+        "council": held.council,
+        "year": held.year,
+        "period": MONTHS if period is None else int(period),
+        "sampler": "random",
+        "seed": seed,
+        "n_draws": n,
+        "correlation": float(correlation),
+        "basis": weakest([each.basis for each in known]),
+        "prior": PRIOR,
+        "support_added_back": float(back),
+        "monitoring": held.to_json(),
+        "mtfs_version": VERSION,
+    }
+    return _dataset(known, outturn, total, attrs)
+
+
+@dataclass(frozen=True)
+class _Late:
+    """A step that may still be secured, with the stream of its delivery."""
+
+    stream: str
+    step: Step
+
+    def draws(self, scores: Mapping[str, Array]) -> Array:
+        """Give what arrives, GBP, shape (draw,)."""
+        return self.step.amount * self.step.outcome.distribution.value(scores[self.stream])
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is known of one service at the month in use; period 0 is its outturn."""
+
+    service: Service
+    period: int
+    variance: float
+    basis: Any
+    budget: float
+    belief: Belief
+    steps: tuple[_Late, ...]
+
+    def draws(self, scores: Mapping[str, Array], correlation: float, n_draws: int) -> Array:
+        """Give the outturn variance, GBP, shape (draw,)."""
+        if self.period == 0:
+            return np.full(n_draws, self.variance)
+        score = math.sqrt(1 - correlation) * scores[f"{self.service.name}.outturn"]
+        score += math.sqrt(correlation) * scores[COMMON]
+        share = self.belief.outturn(self.variance / self.budget, self.period)
+        found = self.budget * share.value(score)
+        for late in self.steps:
+            found -= late.draws(scores)
+        return found
+
+
+def _state(held: Monitoring, service: Service, period: int | None) -> _State:
+    if period is None and service.outturn is not None:
+        return _State(
+            service,
+            0,
+            service.outturn.variance,
+            service.outturn.basis,
+            service.budget or math.nan,
+            Belief.prior(service.scope),
+            (),
+        )
+    latest = service.latest(period or MONTHS)
+    if latest is None:
+        msg = f"'{service.name}' has no forecast at or before period {period or MONTHS}"
+        raise MtfsError(msg)
+    if service.budget is None:
+        msg = (
+            f"'{service.name}' has no 'budget'; how far its outturn may end from a forecast is "
+            "stated as a share of it, so give GBP of net budget"
+        )
+        raise MtfsError(msg)
+    belief = Belief.prior(service.scope).updated(*_record(held.history, service, latest.period))
+    steps = tuple(
+        _Late(f"{fall.name}.{step.name}.delivery", step)
+        for fall in held.waterfalls
+        if fall.service == service.name and fall.period == latest.period
+        for step in fall.waiting
+        if not step.counted
+    )
+    basis = weakest([latest.basis, service.budget_basis])
+    return _State(service, latest.period, latest.variance, basis, service.budget, belief, steps)
+
+
+def _council_steps(held: Monitoring, known: Sequence[_State]) -> list[_Late]:
+    """List what the whole council is still to secure at the month that every service is at."""
+    return [
+        _Late(f"{fall.name}.{step.name}.delivery", step)
+        for fall in held.waterfalls
+        if fall.service is None and all(each.period == fall.period for each in known)
+        for step in fall.waiting
+        if not step.counted
+    ]
+
+
+def _record(
+    history: Sequence[PastYear], service: Service, period: int
+) -> tuple[Array, Array, Array]:
+    """Take one forecast a year of a service, that of the nearest month; of two, the earlier."""
+    nearest: dict[str, PastYear] = {}
+    for past in sorted(history, key=lambda each: (abs(each.period - period), each.period)):
+        if past.service == service.name:
+            nearest.setdefault(past.year, past)
+    used = list(nearest.values())
+    return (
+        np.array([past.forecast / past.budget for past in used]),
+        np.array([past.outturn / past.budget for past in used]),
+        np.array([months_left(past.period) for past in used]),
+    )
+
+
+def _dataset(
+    known: Sequence[_State], outturn: Array, total: Array, attrs: Mapping[str, Any]
+) -> xr.Dataset:
+    money = {"units": "GBP", "sign": OVER}
+    left = np.array([months_left(each.period) if each.period else 0.0 for each in known])
+    alpha, delta = np.array([each.belief.mean for each in known]).T
+    budget = np.array([each.budget for each in known])
+    df = np.array([each.belief.df for each in known])
+    # sigma squared is inverse gamma: its mean is scale squared x df / (df - 2)
+    sigma = np.array([each.belief.scale for each in known]) * np.sqrt(df / (df - 2))
+    by_service: dict[str, tuple[Array, str, dict[str, str]]] = {
+        "forecast_variance": (
+            np.array([each.variance for each in known]),
+            "variance in the latest forecast in use",
+            money,
+        ),
+        "budget": (budget, "net budget", {"units": "GBP"}),
+        "bias": (np.where(left > 0, alpha * left * budget, 0.0), "expected bias", money),
+        "slope": (1 + delta * left, "expected slope on the forecast variance", {"units": "1"}),
+        "error_sd": (
+            np.where(left > 0, sigma * left * budget, 0.0),
+            "standard deviation of the error, given bias and slope",
+            {"units": "GBP"},
+        ),
+        "degrees_of_freedom": (df, "equivalent observations behind the spread", {"units": "1"}),
+    }
+    data: dict[str, Any] = {
+        "outturn_variance": (
+            ("service", "draw"),
+            outturn,
+            {"long_name": "outturn over budget", **money},
+        ),
+        "total_variance": (
+            ("draw",),
+            total,
+            {"long_name": "outturn over budget, all services of the document", **money},
+        ),
+    }
+    for name, (values, words, said) in by_service.items():
+        data[name] = (("service",), values, {"long_name": words, **said})
+    coords = {
+        "service": np.array([each.service.name for each in known]),
+        "draw": np.arange(len(total)),
+        "period": ("service", np.array([each.period for each in known])),
+        "basis": ("service", np.array([str(each.basis) for each in known])),
+        "past_years": ("service", np.array([each.belief.years for each in known])),
+    }
+    return xr.Dataset(data, coords=coords, attrs=dict(attrs))
+
+
+def outturn_table(ds: xr.Dataset, *, unit: Unit = "GBP m") -> pd.DataFrame:
+    """Tabulate a forecast of the outturn: forecast, mean, quantiles, chance of an overspend.
+
+    Parameters
+    ----------
+    ds
+        From :func:`mtfs.forecast_outturn`.
+    unit
+        Unit of the money shown.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a service, then ``total``; columns ``forecast`` (the latest in use), ``mean``,
+        ``P10``, ``P50``, ``P90``, each but the forecast with its Monte Carlo standard error
+        (``mean_se`` ...) in ``unit``, ``overspends`` with ``overspends_se``, the share of draws
+        over budget, ``period`` (0 for an outturn) and ``basis``. The total's forecast has outside
+        support added back.
+
+    Raises
+    ------
+    MtfsError
+        When ``ds`` is not such a forecast.
+    """
+    if (
+        not isinstance(ds, xr.Dataset)
+        or "outturn_variance" not in ds
+        or "monitoring" not in ds.attrs
+    ):
+        msg = "expected a Dataset from mtfs.forecast_outturn()"
+        raise MtfsError(msg)
+    draws = np.vstack([ds["outturn_variance"].to_numpy(), ds["total_variance"].to_numpy()])
+    n = draws.shape[1]
+    forecast = ds["forecast_variance"].to_numpy()
+    both = np.append(forecast, forecast.sum() + ds.attrs["support_added_back"])
+    scale = in_unit(unit)
+    wide = draws.std(axis=1, ddof=1) if n > 1 else np.full(len(draws), np.nan)
+    columns: dict[str, Any] = {
+        "forecast": both / scale,
+        "mean": draws.mean(axis=1) / scale,
+        "mean_se": wide / math.sqrt(n) / scale,
+    }
+    values, errors = quantiles_of(draws, np.array([0.1, 0.5, 0.9]), 1)
+    for number, name in enumerate(("P10", "P50", "P90")):
+        columns[name] = values[number] / scale
+        columns[f"{name}_se"] = errors[number] / scale
+    over = (draws > 0).mean(axis=1)
+    columns["overspends"] = over
+    columns["overspends_se"] = np.sqrt(over * (1 - over) / n)
+    columns["period"] = [*ds["period"].to_numpy().tolist(), int(ds["period"].max())]
+    columns["basis"] = [*ds["basis"].to_numpy().astype(str).tolist(), ds.attrs["basis"]]
+    names = [*ds["service"].to_numpy().astype(str).tolist(), "total"]
+    table = pd.DataFrame(columns, index=pd.Index(names, name="service"))
+    table.attrs = {"unit": unit}
+    return table
