@@ -299,7 +299,8 @@ def test_leicestershires_outturn_agrees_with_its_case():
     assert variance("tighter controls on travel").amount == -saved["travel"] * 1e6
     assert variance("tighter controls on training").amount == -saved["training"] * 1e6
     living = held["supported_living"]["annual_cost_of_28_m"]
-    assert 28 * 1570 * WEEKS / 1e6 == pytest.approx(living, abs=0.01)
+    a_year = 28 * 1570 * WEEKS / 1e6
+    assert a_year == pytest.approx(living, abs=0.01)
 
 
 def test_what_comes_back_in_leicestershire_is_written_out():
@@ -403,3 +404,50 @@ def test_the_gap_is_not_more_certain_than_councils_have_been(name, budget):
     sd = projected(name)["gap"].std("draw").to_numpy() / budget
     assert 0.018 < sd[0] < 0.035
     assert sd[1] > 1.5 * sd[0]
+
+
+def page(name):
+    file = Path(__file__).parents[1] / "docs" / "gallery" / f"{name}.md"
+    return " ".join(file.read_text("utf-8").split())
+
+
+def low_and_high(values):
+    low, high = np.quantile(values / 1e6, [0.1, 0.9])
+    return f"{low:.1f} to {high:.1f}"
+
+
+def test_the_page_of_leicestershire_says_what_comes_back():
+    ds = mtfs.project_gap(mtfs.rebase(load_example(LEICS), outturn()), n_draws=10_000, seed=2023)
+    cost = ds["cost"].sel(year="2024/25")
+    names = [each for each in cost["line"].to_numpy() if each.startswith("rebased: ")]
+    back = cost.sel(line=[each for each in names if not each.endswith(", already planned")])
+    back = back.sum("line").to_numpy()
+    text = page(LEICS)
+    error = back.std() / 1e6 / np.sqrt(back.size)
+    assert (
+        f"{back.mean() / 1e6:.1f} stands in 2024/25 (Monte Carlo error {error:.2f}, "
+        f"P10 to P90 {low_and_high(back)})" in text
+    )
+    beyond = cost.sel(line=names).sum("line").to_numpy()
+    assert f"{beyond.mean() / 1e6:.1f} more is needed ({low_and_high(beyond)})" in text
+    assert f"is {float(ds['planned_gap'][0]) / 1e6:.1f} and not 6.0" in text
+
+
+def test_the_page_of_rotherham_says_where_the_year_ends_and_what_comes_back():
+    drawn = mtfs.forecast_outturn(months(), n_draws=10_000, seed=2018)["total_variance"]
+    drawn = drawn.to_numpy()
+    text = page(ROTHERHAM)
+    assert f"outturn over budget, mean | | {drawn.mean() / 1e6:.2f} (Monte Carlo" in text
+    assert f"P10 to P90 | | {low_and_high(drawn)} |" in text
+    assert f"chance to end at 6.221 or less | | {(drawn <= 6.221e6).mean():.2f} |" in text
+    plan = load_example(ROTHERHAM)
+    before, after = (
+        mtfs.project_gap(each, n_draws=10_000, seed=2018)
+        for each in (plan, mtfs.rebase(plan, months()))
+    )
+    added = (after["gap"] - before["gap"]).isel(year=-1).to_numpy()
+    assert f"| {added.mean() / 1e6:.1f} ({low_and_high(added)}) |" in text
+    level = float(after["planned_gap_before_savings"][-1]) / 1e6
+    assert f"rebased | | {level:.1f} |" in text
+    middle = float(after["gap"].isel(year=-1).median()) / 1e6
+    assert f"half lie above {middle:.1f} in 2020/21" in text
