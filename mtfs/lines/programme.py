@@ -46,7 +46,9 @@ class Scheme:
         levels = self.terms.counted(paths)
         if not self.covered_by:
             return levels
-        return np.maximum(levels - sum(each.counted(paths) for each in self.covered_by), 0.0)
+        # what demand already holds of a scheme covers the target too: it is saved, only elsewhere
+        covered = sum(paths.value(each.levels) for each in self.covered_by)
+        return np.maximum(levels - covered, 0.0)
 
     def arrived(self, paths: Paths, common: float, needed: Progress | None) -> Array:
         """Give savings delivered, GBP, as :meth:`outcome` does."""
