@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from mtfs.describe import add_descriptions
 from mtfs.problems import problems_from
 from mtfs.vocabulary import Array, PlanError, require_share, suggest, year_start
 
@@ -94,6 +95,11 @@ class Declared(BaseModel, metaclass=_Meta):
             return super().model_validate(obj, **options)
         except ValidationError as error:
             raise PlanError(problems_from(error, cls, obj), cls.called) from None
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+        """Give the JSON Schema, with what each key means."""
+        return add_descriptions(super().model_json_schema(*args, **options), cls)
 
 
 class Note(Declared):

@@ -6,7 +6,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -166,11 +166,19 @@ def check(plan: PlanArgument) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of a plan."""
+def schema(
+    of: Annotated[
+        Literal["plan", "monitoring"], typer.Argument(help="A plan, or a monitoring document.")
+    ] = "plan",
+) -> None:
+    """Print the JSON Schema of a plan, or of a monitoring document."""
+    from mtfs.assumptions import Declared
+    from mtfs.monitoring import Monitoring
     from mtfs.plan import Plan
 
-    typer.echo(json.dumps(Plan.model_json_schema(), indent=2))
+    models: dict[str, type[Declared]] = {"plan": Plan, "monitoring": Monitoring}
+    model = models[of]
+    typer.echo(json.dumps(model.model_json_schema(), indent=2))
 
 
 @app.command()

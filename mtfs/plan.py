@@ -13,7 +13,6 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from mtfs.assumptions import Declared, Money, Note, Noted, Share, YearLabel, require_fields
 from mtfs.checks import Draft, implausible, reference_problems
-from mtfs.describe import add_descriptions
 from mtfs.drivers import Correlation, Driver
 from mtfs.lines import (
     AnyLine,
@@ -86,11 +85,6 @@ class Plan(Declared):
             text = Problem(problem.path, problem.message, place(problem.path, self))
             warnings.warn(str(text), PlanWarning, stacklevel=2)
         return self
-
-    @classmethod
-    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
-        """Give the JSON Schema, with what each key means."""
-        return add_descriptions(super().model_json_schema(*args, **options), cls)
 
     @property
     def calendar(self) -> Calendar:

@@ -179,6 +179,14 @@ def test_schema_is_json_schema_with_the_plans_keys(command):
     assert "people" in found["$defs"]["CareLine"]["properties"]
 
 
+def test_schema_of_monitoring_says_what_its_keys_mean(command):
+    code, out, _ = command("schema", "monitoring")
+    assert code == 0
+    found = json.loads(out)
+    assert {"council", "year", "services", "waterfalls"} <= found["properties"].keys()
+    assert "1 is April" in found["$defs"]["Forecast"]["properties"]["period"]["description"]
+
+
 def test_example_lists_and_prints_plans_that_load(command, tmp_path):
     code, out, _ = command("example")
     assert code == 0
