@@ -22,7 +22,9 @@ NAMES = (
     "gateshead_2025",
     "leicestershire_2023",
     "leicestershire_2024",
+    "nottingham_2023",
     "nottingham_2025",
+    "nottinghamshire_2024",
     "rotherham_2018",
 )
 PENCE = 0.001  # GBP: the plan holds the published figure itself, only floating point stands between
