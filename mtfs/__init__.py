@@ -13,6 +13,7 @@ from mtfs import accessor as _accessor  # noqa: F401 - registers ds.mtfs
 from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
+    from mtfs.appraisal import payback
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
     from mtfs.io import (
@@ -37,10 +38,9 @@ if TYPE_CHECKING:
     )
     from mtfs.monitoring import Monitoring
     from mtfs.outturn import forecast_outturn, outturn_table
-    from mtfs.payback import payback
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
-    from mtfs.rebase import rebase
+    from mtfs.rebasing import rebase
     from mtfs.returns import budget_drift, drift_correlation
 
 __version__ = VERSION
@@ -62,7 +62,7 @@ _HOMES = {
     "load_monitoring": "mtfs.io",
     "load_plan": "mtfs.io",
     "outturn_table": "mtfs.outturn",
-    "payback": "mtfs.payback",
+    "payback": "mtfs.appraisal",
     "plan_of": "mtfs.io",
     "planned_pressures": "mtfs.ledger",
     "pressure_table": "mtfs.ledger",
@@ -71,7 +71,7 @@ _HOMES = {
     "project": "mtfs.projection",
     "project_gap": "mtfs.projection",
     "quantiles": "mtfs.measures",
-    "rebase": "mtfs.rebase",
+    "rebase": "mtfs.rebasing",
     "reserve_risk": "mtfs.measures",
     "save_gap": "mtfs.io",
     "save_plan": "mtfs.io",

@@ -133,7 +133,7 @@ def rebase(
 ) -> None:
     """Rebase a plan on the outturn of the year before: add what comes back and is not planned."""
     from mtfs.io import save_plan
-    from mtfs.rebase import rebase as rebased
+    from mtfs.rebasing import rebase as rebased
 
     _require_target(output, {".yaml", ".yml"})
     before = _plan(plan)

@@ -190,7 +190,8 @@ class Plan(Declared):
         Raises
         ------
         PlanError
-            When a path does not exist (the nearest name is suggested) or the new plan is wrong.
+            When a path does not exist (the nearest name is suggested), when one path lies within
+            another, or when the new plan is wrong.
 
         Examples
         --------
@@ -200,6 +201,12 @@ class Plan(Declared):
         2000000.0
         """
         data = self.model_dump(exclude_none=True)
+        for path in changes:
+            if within := [other for other in changes if path.startswith(f"{other}.")]:
+                raise PlanError(
+                    f"'{path}' lies within '{within[0]}', which is replaced too; make the change "
+                    "in what replaces it"
+                )
         for path, value in changes.items():
             _replace(self, data, path, value)
         return Plan.model_validate(data)

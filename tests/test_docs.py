@@ -95,3 +95,9 @@ def test_the_page_on_pressures_works_as_written():
     held = {}
     exec(block("docs/how-to/pressures.md", "python"), held)  # noqa: S102 - our own page
     assert held["ds"]["growth"].notnull().all()
+
+
+def test_no_module_bears_a_public_name():
+    # `mtfs.rebase` would be the module, not the function, once anything had imported it
+    modules = {path.stem for path in (ROOT / "mtfs").iterdir()}
+    assert not modules & set(mtfs.__all__)

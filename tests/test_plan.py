@@ -454,3 +454,9 @@ def test_an_impossible_horizon_is_one_problem(horizon):
 def test_common_slips_are_answered_with_what_to_write(change, says):
     with pytest.raises(PlanError, match=says):
         Plan.model_validate(lines_of(central=0.03, sd=0.01) | change)
+
+
+def test_a_change_within_another_change_is_refused():
+    plan = council(lines=[BUDGET])
+    with pytest.raises(PlanError, match="'lines.roads.base' lies within 'lines'"):
+        plan.with_changes({"lines": plan.lines, "lines.roads.base": 2.0})

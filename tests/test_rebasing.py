@@ -12,7 +12,7 @@ from scipy import stats
 import mtfs
 from mtfs import Monitoring, PlanError, rebase
 from mtfs.distributions import Beta
-from mtfs.rebase import RECURRENT
+from mtfs.rebasing import RECURRENT
 
 GROWTH = {
     "kind": "change",
