@@ -10,10 +10,12 @@ holds for it is not needed.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mtfs.belief import CORRELATION, PRIOR, learnt
 from mtfs.engine import engine_of
 from mtfs.monitoring import Monitoring
 from mtfs.plan import Plan
@@ -21,7 +23,7 @@ from mtfs.variances import MOST_RECURRENT, RecurrentShare, Variance
 from mtfs.vocabulary import PlanError, listing, suggest, year_label, year_start
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # How much of a year's variance stands in the next, over councils in England: the slope of the next
 # year's outturn on this year's, both over this year's budget and in logarithms, and the same
@@ -54,13 +56,17 @@ def rebase(plan: Plan, monitoring: Monitoring | Mapping[str, Any]) -> Plan:
         The plan with up to three change lines a variance, of its cause and service: "rebased:
         <name>, recurrent", "..., full-year effect" and "..., already planned"; and a driver for
         every uncertain recurrent share, which keeps one draw for all years. One-offs are not added.
-        The planned figures hold mean shares.
+        The planned figures hold mean shares. Where a service's outturn is not known yet, a line
+        "rebased: <service>: outturn not known yet" holds how far it may end from the latest
+        forecast, as :func:`mtfs.forecast_outturn` has it and as far as such variances come back:
+        nothing in the planned figures.
 
     Raises
     ------
     PlanError
         When the years do not follow, the document holds no variances, a line or driver does not
-        exist (the nearest is suggested), or the plan was rebased with one of them before.
+        exist (the nearest is suggested), the plan was rebased with one of them before, or a service
+        has neither an outturn nor the budget that says how sure its forecast is.
 
     Notes
     -----
@@ -96,12 +102,85 @@ def rebase(plan: Plan, monitoring: Monitoring | Mapping[str, Any]) -> Plan:
             drivers[driver["name"]] = driver
         lines += parts.lines(growth)
     dump = plan.model_dump(exclude_none=True)
+    open_drivers, open_lines, pairs = _not_known_yet(held)
     return plan.with_changes(
         {
-            "drivers": [*dump["drivers"], *drivers.values()],
-            "lines": [*dump["lines"], *lines],
+            "drivers": [*dump["drivers"], *drivers.values(), *open_drivers],
+            "correlations": [*dump["correlations"], *pairs],
+            "lines": [*dump["lines"], *lines, *open_lines],
         }
     )
+
+
+def _not_known_yet(
+    held: Monitoring,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Give what the outturn may still differ by from the latest forecast, as it comes back.
+
+    Of each service without an outturn: a driver of the error, as a share of its budget, nothing in
+    the council's own table; a line of what of it stands next year; and how services correlate.
+    """
+    drivers, lines = [], []
+    for service in held.services:
+        own = [variance for variance in held.variances if variance.service == service.name]
+        latest = service.latest()
+        if service.outturn is not None or latest is None or not own:
+            continue
+        if service.budget is None:
+            raise PlanError(
+                f"'{service.name}' has no outturn yet, and how far it may end from the forecast is "
+                "stated as a share of its 'budget': give GBP of net budget, or the outturn"
+            )
+        share = latest.variance / service.budget
+        ends = learnt(held.history, service, latest.period).outturn(share, latest.period)
+        name = f"{service.name}: outturn not known yet"
+        drivers.append(
+            {
+                "name": name,
+                "central": ends.mean - share,
+                "planned": 0.0,
+                "stated_as": "mean",
+                "sd": ends.sd,
+                "shape": "student_t",
+                "df": ends.df,
+                "persistence": 1.0,
+                "source": f"Error of a forecast at period {latest.period}: {PRIOR}",
+            }
+        )
+        lines.append(
+            {
+                "kind": "change",
+                "name": f"rebased: {name}",
+                "service": service.plan_service or service.name,
+                "cause": "outturn not known yet",
+                "levels": service.budget * _comes_back(held, own),
+                "multiplier": name,
+                "source": f"Monitoring of {held.council}, {held.year}",
+            }
+        )
+    pairs = [
+        {"between": [one["name"], other["name"]], "value": CORRELATION}
+        for one, other in itertools.combinations(drivers, 2)
+    ]
+    return drivers, lines, pairs
+
+
+def _comes_back(held: Monitoring, variances: Sequence[Variance]) -> float:
+    """Give the share of an error that stands next year: that of its service's variances, by size.
+
+    Each counts by its size without sign, so that variances that offset each other do not make a
+    share of their sum.
+    """
+    sizes = [abs(variance.amount) for variance in variances]
+    if not math.fsum(sizes):
+        return 0.0
+    shares = []
+    for variance in variances:
+        share = _Parts(held, variance).share()
+        mean = share.mean if isinstance(share, RecurrentShare) else share
+        shares.append(mean * variance.lasting / variance.amount if variance.amount else 0.0)
+    stands = math.fsum(size * share for size, share in zip(sizes, shares, strict=True))
+    return stands / math.fsum(sizes)
 
 
 def _require_fit(plan: Plan, held: Monitoring) -> None:

@@ -11,6 +11,7 @@ from scipy import stats
 
 import mtfs
 from mtfs import Monitoring, PlanError, rebase
+from mtfs.belief import CORRELATION
 from mtfs.distributions import Beta
 from mtfs.rebasing import RECURRENT
 
@@ -157,11 +158,63 @@ def test_lines_bear_the_cause_the_service_and_the_source():
     assert pressure.values[0] == pytest.approx((8.3 - 1.5 + 0.5) * 1e6)  # staff prices: 0.5
 
 
+FORECAST = {
+    "name": "children and families",
+    "budget": 100e6,
+    "forecasts": [{"period": 9, "variance": 8e6}],
+}
+
+
 def test_a_latest_forecast_stands_in_for_an_outturn_that_is_not_known_yet():
-    services = [
-        {"name": "children and families", "forecasts": [{"period": 9, "variance": 8e6}]},
+    # the council's own table holds what is forecast: 0.9 x 7 + 2
+    assert added(PLACEMENTS, services=[FORECAST]) == pytest.approx([8.3e6] * 4)
+
+
+def test_an_outturn_that_is_not_known_yet_may_end_elsewhere_and_comes_back_as_its_causes_do():
+    cost = {"name": "more children", "service": "children and families", "cause": "people"}
+    more = PLACEMENTS | {"amount": 6e6, "one_off": 0.0, "full_year_effect": 0.0}
+    gone = cost | {"amount": 2e6, "recurrence": "one_off"}
+    held = year(more, gone, services=[FORECAST])
+    after = rebase(plan(), held)
+    line = next(each for each in after.lines if each.cause == "outturn not known yet")
+    # nine tenths of six eighths of what the outturn ends beside the forecast stands next year
+    assert line.levels == pytest.approx(100e6 * 0.9 * 6 / 8)
+    n = 20_000
+    ds = run(after, n_draws=n, seed=3)
+    error = ds["gap"].isel(year=0) - ds["planned_gap"].isel(year=0)
+    ends = mtfs.forecast_outturn(held, n_draws=n, seed=3)["outturn_variance"].isel(service=0)
+    assert float(error.mean()) == pytest.approx(0, abs=4 * float(error.std()) / math.sqrt(n))
+    assert float(error.std()) == pytest.approx(0.675 * float(ends.std()), rel=0.05)
+    steps = ds["gap"].diff("year") - ds["planned_gap"].diff("year")
+    np.testing.assert_allclose(steps, 0.0, atol=1)  # the same in every year
+
+
+def test_errors_of_two_services_go_together_and_a_known_outturn_has_none():
+    roads = {"name": "roads", "budget": 40e6, "forecasts": [{"period": 6, "variance": 1e6}]}
+    known = {"name": "libraries", "outturn": {"variance": 0.5e6}}
+    each = {"cause": "price", "recurrent_share": 1.0, "full_year_effect": 0.0}
+    variances = [
+        PLACEMENTS,
+        {"name": "works", "service": "roads", "amount": 1e6} | each,
+        {"name": "books", "service": "libraries", "amount": 0.5e6} | each,
     ]
-    assert added(PLACEMENTS, services=services) == pytest.approx([8.3e6] * 4)
+    after = rebase(plan(), year(*variances, services=[FORECAST, roads, known]))
+    ds = run(after, n_draws=20_000, seed=5)
+    names = [str(name) for name in ds["driver"].values]
+    assert names == [
+        "children and families: outturn not known yet",
+        "roads: outturn not known yet",
+    ]
+    drawn = ds["path"].isel(year=0)
+    found = stats.spearmanr(*drawn.values).statistic
+    expected = 6 / math.pi * math.asin(CORRELATION / 2)
+    assert found == pytest.approx(expected, abs=4 / math.sqrt(20_000))
+
+
+def test_a_forecast_without_a_budget_cannot_say_how_sure_it_is():
+    bare = {key: value for key, value in FORECAST.items() if key != "budget"}
+    with pytest.raises(PlanError, match="has no outturn yet, and how far it may end"):
+        rebase(plan(), year(PLACEMENTS, services=[bare]))
 
 
 # Distributions
