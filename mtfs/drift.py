@@ -21,7 +21,7 @@ SOURCE = (
     "Local Government, 2021/22 and 2023/24, OGL v3; half of England's upper-tier councils"
 )
 # A share of an overspend that stands next year may exceed 1 where the overspend grows. A judgement:
-# two standard deviations of a council's share above children's mean.
+# about two standard deviations of a council's share above children's mean.
 MOST_RECURRENT = 1.5
 _PROB = 0.8  # of the interval by which a driver states its spread
 

@@ -74,10 +74,10 @@ def budget_drift(
         Estimators for a Linear Model with Random Coefficients, JASA 63): the regression of the
         squared residuals of the slopes on the squared distances of ``log(1 + v)`` from its median
         and a constant a year, both as far as a residual holds them, all years together, each over
-        its residuals' variance (robust). Its standard error is the jackknife's, which leaves out one
-        area after another, and above 100 areas one hundredth of them. None where the distances or
-        residuals do not differ. ``repeat`` is Spearman's, its standard error after Bonett and
-        Wright (2000).
+        its residuals' variance (robust). Its standard error is the jackknife's, which leaves out
+        one area after another, above 100 areas one hundredth of them. None where the distances or
+        residuals do not differ, or with fewer than five councils. ``repeat`` is Spearman's, its
+        standard error after Bonett and Wright (2000).
 
     Raises
     ------
