@@ -16,28 +16,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mtfs.belief import CORRELATION, PRIOR, learnt
+from mtfs.drift import drift_evidence
 from mtfs.engine import engine_of
 from mtfs.monitoring import Monitoring
 from mtfs.plan import Plan
-from mtfs.variances import MOST_RECURRENT, RecurrentShare, Variance
+from mtfs.variances import RecurrentShare, Variance
 from mtfs.vocabulary import PlanError, listing, suggest, year_label, year_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-# How much of a year's variance stands in the next, over councils in England: the slope of the next
-# year's outturn on this year's, both over this year's budget and in logarithms, and the same
-# instrumented by the year's growth of outturn, as noise in budgets draws a slope towards one.
-# Children 0.87 (standard error 0.08, 2021/22) and 1.05 (0.08, 2023/24), instrumented 0.85 (0.14)
-# and 0.89 (0.25); adults 0.68 (0.07) and 0.81 (0.06), instrumented 0.64 (0.14) and 0.89 (0.37).
-# Each is pooled over the years by precision. The mean lies halfway between the two; the sd holds
-# the larger standard error and half the way. A slope compares whole years, so full-year effects are
-# in it.
-RECURRENT = {"children": (0.91, 0.13), "adults": (0.71, 0.14)}
-_EVIDENCE = (
-    "Revenue outturn and budget returns of councils in England, 2021/22 and 2023/24: slopes of the "
-    "next year's outturn on this year's, both over budget"
-)
 
 
 def rebase(plan: Plan, monitoring: Monitoring | Mapping[str, Any]) -> Plan:
@@ -73,7 +60,9 @@ def rebase(plan: Plan, monitoring: Monitoring | Mapping[str, Any]) -> Plan:
     Growth already planned for a cause is the planned cost of the line in the first year less its
     cost in the base year, times the share put in for it. It is taken off in cash in every year; the
     sums added grow with ``index`` where there is one, from the prices of the year monitored.
-    Full-year effects are what the year-end rate costs: they stand whatever share recurs.
+    Full-year effects are what the year-end rate costs: they stand whatever share recurs. The words
+    ``children`` and ``adults`` take the mean, the standard deviation of one council's share and the
+    bounds of :attr:`mtfs.drift.DriftEvidence.recurrent`.
 
     Examples
     --------
@@ -241,8 +230,12 @@ class _Parts:
         share = self.variance.recurrent_share
         if not isinstance(share, str):
             return 0.0 if share is None else share
-        mean, sd = RECURRENT[share]
-        return RecurrentShare(mean=mean, sd=sd, high=MOST_RECURRENT, source=_EVIDENCE)
+        evidence = drift_evidence(share)
+        record = evidence.recurrent
+        low, high = record.bounds
+        return RecurrentShare(
+            mean=record.mean, sd=record.sd, low=low, high=high, source=evidence.source
+        )
 
     def driver(self) -> dict[str, Any] | None:
         """Make the driver of an uncertain share; those that rest on one record share one draw."""

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import mtfs
-from mtfs import Monitoring, PlanError, rebase
+from mtfs import Monitoring, PlanError, drift_evidence, rebase
 from mtfs.belief import CORRELATION
 from mtfs.distributions import Beta
-from mtfs.rebasing import RECURRENT
 
 GROWTH = {
     "kind": "change",
@@ -238,7 +237,8 @@ def test_the_rebased_gap_has_the_distribution_of_the_share():
 
 @pytest.mark.parametrize("word", ["children", "adults"])
 def test_the_record_of_the_returns_may_exceed_one_and_is_drawn_once(word):
-    mean, sd = RECURRENT[word]
+    record = drift_evidence(word).recurrent
+    mean, sd = record.mean, record.sd
     exact = Beta.from_mean(mean, sd, 0.0, 1.5)
     by_word = {k: v for k, v in PLACEMENTS.items() if k != "full_year_effect"}
     by_word |= {"recurrent_share": word}
@@ -246,6 +246,7 @@ def test_the_record_of_the_returns_may_exceed_one_and_is_drawn_once(word):
     after = rebase(plan(), year(by_word, other))
     (driver,) = after.drivers  # one record, one draw for both
     assert "returns" in driver.source
+    assert (driver.central, driver.sd, driver.bounds) == (mean, sd, (0.0, 1.5))
     ds = run(after, n_draws=5000, seed=2)
     share = ds["path"].isel(driver=0, year=0)
     assert abs(float(share.mean()) - mean) < 4 * sd / math.sqrt(5000)
