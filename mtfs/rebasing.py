@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mtfs.engine import engine_of
+from mtfs.lines import CareLine
 from mtfs.monitoring import Monitoring
 from mtfs.plan import Plan
 from mtfs.variances import MOST_RECURRENT, RecurrentShare, Variance
@@ -65,7 +66,8 @@ def rebase(plan: Plan, monitoring: Monitoring | Mapping[str, Any]) -> Plan:
     Notes
     -----
     Growth already planned for a cause is the planned cost of the line in the first year less its
-    cost in the base year, times the share put in for it. It is taken off in cash in every year; the
+    cost in the base year, both before ring-fenced grants and tied funds, times the share put in for
+    it. It is taken off in cash in every year; the
     sums added grow with ``index`` where there is one, from the prices of the year monitored.
     Full-year effects are what the year-end rate costs: they stand whatever share recurs.
 
@@ -118,6 +120,9 @@ def _require_fit(plan: Plan, held: Monitoring) -> None:
         )
     names = [line.name for line in plan.lines]
     streams = [driver.name for driver in plan.drivers]
+    baseless = {
+        line.name for line in plan.lines if isinstance(line, CareLine) and line.people is None
+    }
     for variance in held.variances:
         before = [name for name in names if name.startswith(f"rebased: {variance.name}, ")]
         if before:
@@ -136,18 +141,24 @@ def _require_fit(plan: Plan, held: Monitoring) -> None:
                     f"variance '{variance.name}' is provided for by '{given.line}', which is no "
                     f"line of the plan.{suggest(given.line, names)} It has: {listing(names)}."
                 )
+            if given.line in baseless:
+                raise PlanError(
+                    f"variance '{variance.name}' is provided for by '{given.line}', which holds "
+                    "people by year and does not say what it cost in the base year, so its growth "
+                    "is not known: give it 'people' (in the base year) and 'people_growth' or "
+                    "'people_added'"
+                )
 
 
 def _planned_growth(plan: Plan) -> dict[str, float]:
-    """Give each line's planned growth in the first year over the base, GBP."""
+    """Give each line's planned growth in the first year over the base, before grants, GBP."""
     engine = engine_of(plan)
-    if not engine.rows:
-        return {}
-    first = engine.planned_store.arrays["cost"][:, 0, 0].tolist()
-    return {
-        row.name: cost - base
-        for row, cost, base in zip(engine.rows, first, engine.bases, strict=True)
-    }
+    growth = dict.fromkeys((line.name for line in plan.lines), 0.0)
+    _, names = engine.aside["part_line"]
+    for name, part in zip(names, engine.planned_store.arrays.get("growth", ()), strict=True):
+        if name in growth:  # others are rows that other parts of the plan imply
+            growth[str(name)] += float(part[0, 0])
+    return growth
 
 
 @dataclass(frozen=True)

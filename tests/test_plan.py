@@ -458,5 +458,5 @@ def test_common_slips_are_answered_with_what_to_write(change, says):
 
 def test_a_change_within_another_change_is_refused():
     plan = council(lines=[BUDGET])
-    with pytest.raises(PlanError, match="'lines.roads.base' lies within 'lines'"):
+    with pytest.raises(PlanError, match=r"'lines\.roads\.base' lies within 'lines'"):
         plan.with_changes({"lines": plan.lines, "lines.roads.base": 2.0})

@@ -273,3 +273,25 @@ def test_a_rebased_plan_can_be_saved_and_read_back(tmp_path):
     file = mtfs.save_plan(after, tmp_path / "rebased.yaml")
     assert mtfs.load_plan(file) == after
     assert mtfs.load_plan(file).digest == after.digest
+
+
+def test_a_ring_fenced_grant_on_a_line_is_not_a_fall_of_its_growth():
+    # staff grow from 10m to 10.5m; the grant of 4m pays for a part of it in the base year too
+    grant = {
+        "kind": "grant",
+        "name": "staff grant",
+        "amount": 4e6,
+        "ring_fenced_to": "staff",
+        "rest_to": "general fund",
+    }
+    funds = {"funds": [{"name": "general fund", "opening": 1e6}], "surplus_to": "general fund"}
+    before = plan(funding=[grant], reserves=funds)
+    given = PLACEMENTS | {"provided": [{"line": "staff"}]}
+    assert added(given, before=before) == pytest.approx([0.9 * 7e6 + 2e6 - 0.5e6] * 4)
+
+
+def test_growth_of_a_line_without_a_base_year_cannot_be_taken_off():
+    care = {"kind": "care", "name": "homes", "people_by_year": [80.0] * 4, "weekly_cost": 1000.0}
+    given = PLACEMENTS | {"provided": [{"line": "homes"}]}
+    with pytest.raises(PlanError, match=r"'homes'.*does not say what it cost in the base year"):
+        rebase(plan(lines=[care]), year(given))
