@@ -101,7 +101,7 @@ class Paths:
 
     def index(self, growth: Assumption) -> Array:
         """Compound yearly growth into an index, the base year being 1."""
-        return self.derived(("index", growth), growth, lambda: compounded(self.value(growth)))
+        return self.derived(("", "index", growth), growth, lambda: compounded(self.value(growth)))
 
     def opening_balance(self, fund: str) -> Array:
         """Give a fund's planned opening balance in each year, shape (year, 1), GBP."""
