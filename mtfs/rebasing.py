@@ -60,15 +60,16 @@ def rebase(plan: Plan, monitoring: Monitoring | Mapping[str, Any]) -> Plan:
     Raises
     ------
     PlanError
-        When the years do not follow, the document holds no variances, a line or driver does not
-        exist (the nearest is suggested), or the plan was rebased with one of them before.
+        When the years do not follow, the document holds no variances, a line, driver or
+        ``plan_service`` does not exist (the nearest is suggested), a line that provides for one
+        does not say what it cost in the base year, or the plan was rebased with one before.
 
     Notes
     -----
     Growth already planned for a cause is the planned cost of the line in the first year less its
     cost in the base year, both before ring-fenced grants and tied funds, times the share put in for
-    it. It is taken off in cash in every year; the
-    sums added grow with ``index`` where there is one, from the prices of the year monitored.
+    it. It is taken off in cash in every year; the sums added grow with ``index`` where there is
+    one, from the prices of the year monitored.
     Full-year effects are what the year-end rate costs: they stand whatever share recurs.
 
     Examples
@@ -123,7 +124,14 @@ def _require_fit(plan: Plan, held: Monitoring) -> None:
     baseless = {
         line.name for line in plan.lines if isinstance(line, CareLine) and line.people is None
     }
+    services = list(dict.fromkeys(line.service for line in plan.lines))
     for variance in held.variances:
+        called = held.service(variance.service).plan_service
+        if called is not None and called not in services:
+            raise PlanError(
+                f"service '{variance.service}' is said to be '{called}', of which the plan has no "
+                f"line.{suggest(called, services)} It has: {listing(services)}."
+            )
         before = [name for name in names if name.startswith(f"rebased: {variance.name}, ")]
         if before:
             raise PlanError(

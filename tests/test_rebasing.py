@@ -295,3 +295,15 @@ def test_growth_of_a_line_without_a_base_year_cannot_be_taken_off():
     given = PLACEMENTS | {"provided": [{"line": "homes"}]}
     with pytest.raises(PlanError, match=r"'homes'.*does not say what it cost in the base year"):
         rebase(plan(lines=[care]), year(given))
+
+
+def test_a_service_that_the_plan_does_not_hold_is_said():
+    services = [
+        {
+            "name": "children and families",
+            "plan_service": "childen",
+            "outturn": {"variance": 8e6},
+        }
+    ]
+    with pytest.raises(PlanError, match=r"'childen', .* Did you mean 'children'\?"):
+        rebase(plan(), year(PLACEMENTS, services=services))
