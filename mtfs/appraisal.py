@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DISCOUNT_RATE = 0.035
 # The target for CPI inflation that the government sets the Bank of England.
 INFLATION = 0.02
+NOMINAL = "nominal"
 
 
 def payback(
@@ -28,7 +29,7 @@ def payback(
     names: str | Sequence[str],
     *,
     discount_rate: float = DISCOUNT_RATE,
-    inflation: float | str = INFLATION,
+    inflation: float | str | None = None,
     n_draws: int = 10_000,
     seed: int | None = None,
 ) -> xr.Dataset:
@@ -49,40 +50,49 @@ def payback(
     inflation
         Growth of prices a year, a fraction or the name of a driver of the plan: the Bank of
         England's target unless given. With the discount rate it turns a year's money into the
-        first year's.
+        first year's. It has to be given where the plan's ``price_base`` is not nominal: 0 for money
+        at constant prices.
     n_draws, seed
         As for :func:`mtfs.project_gap`.
 
     Returns
     -------
     xarray.Dataset
-        Dimensions ``(draw, year)``, GBP: ``spend`` (of the prevention lines, over their base),
+        Dimensions ``(draw, year)``, GBP: ``spend`` (of the prevention lines, over their base, less
+        what grants ring-fenced to them and tied funds pay; a fund that then holds less is no cost),
         ``net_cost`` (what the gap widens by), ``avoided_cost`` (spend less net cost),
         ``cumulative_cost`` and ``net_present_cost`` (net cost added up from the first year, the
         latter discounted to it); a negative cost is a gain. ``people`` ``(care_line, draw, year)``,
         the change in year-average people. ``planned_`` twins are the council's own table.
         ``paid_back`` and ``paid_back_discounted`` ``(year)`` are shares of the draws in which what
         came back by the end of a year is at least what was spent, with their standard errors
-        ``paid_back_se`` and ``paid_back_discounted_se``. For a cut they are the chance that it has
-        not yet cost more than it saved.
+        ``paid_back_se`` and ``paid_back_discounted_se``; 0 before any money is spent. For a cut
+        they are the chance that it has not yet cost more than it saved.
 
     Raises
     ------
     MtfsError
-        When a name is neither a prevention line nor a saving, or a rate is no number above -1.
+        When a name is neither a prevention line nor a saving, a scheme that is not named needs one
+        that is, a rate is no number above -1, or inflation is not given and the plan's money is not
+        nominal.
     """
     plan = plan if isinstance(plan, Plan) else Plan.model_validate(plan)
     wanted = (names,) if isinstance(names, str) else tuple(names)
     seed = fresh_seed() if seed is None else require_seed(seed)
+    if inflation is None:
+        inflation = _usual_inflation(plan)
     other = _without(plan, wanted)
     with_it, without = (project_gap(each, n_draws=n_draws, seed=seed) for each in (plan, other))
     deflators = _deflators(plan, with_it, _require_rate(discount_rate, "discount_rate"), inflation)
     found = xr.Dataset(coords=with_it["gap"].coords)
-    lines = [line.name for line in plan.lines if line.name in wanted]
-    touched = _touched(plan, wanted)
+    lines = _named(plan, wanted)
+    touched = _touched(lines)
     for prefix, deflator in zip(("", "planned_"), deflators, strict=True):
-        spend = _difference(with_it, without, f"{prefix}cost", line=lines).sum("line")
         net = with_it[f"{prefix}gap"] - without[f"{prefix}gap"]
+        spend = xr.zeros_like(net)
+        if lines:
+            names = [line.name for line in lines]
+            spend = _difference(with_it, without, f"{prefix}cost", line=names).sum("line")
         money = {
             "spend": (spend, "spending over the base year's"),
             "net_cost": (net, "net cost"),
@@ -103,7 +113,9 @@ def payback(
                 units="people", long_name="change in year-average people"
             )
     for name, cost in (("", "cumulative_cost"), ("_discounted", "net_present_cost")):
-        share = share_of_draws(found[cost] <= 0, "chance of having paid back")
+        spent = abs(found["spend"]).cumsum("year") > 0  # before that nothing has been paid back
+        back = (found[cost] < 0) | ((found[cost] == 0) & spent)
+        share = share_of_draws(back, "chance of having paid back")
         found[f"paid_back{name}_se"] = share["standard_error"].drop_vars("standard_error")
         found[f"paid_back{name}"] = share.drop_vars("standard_error")
     found.attrs = {key: with_it.attrs[key] for key in ("council", "price_base", "plan_digest")} | {
@@ -114,6 +126,17 @@ def payback(
         "inflation": inflation,
     }
     return found
+
+
+def _usual_inflation(plan: Plan) -> float:
+    """Give the growth of prices where none is stated."""
+    if plan.price_base != NOMINAL:
+        msg = (
+            f"the plan's money is in '{plan.price_base}': give 'inflation', 0 where these are "
+            "constant prices, a rate a year where they are not"
+        )
+        raise MtfsError(msg)
+    return INFLATION
 
 
 def _without(plan: Plan, names: Sequence[str]) -> Plan:
@@ -129,6 +152,14 @@ def _without(plan: Plan, names: Sequence[str]) -> Plan:
             msg = (
                 f"'{name}' is neither a prevention line nor a saving of the plan."
                 f"{suggest(name, held)} It holds: {listing(held)}."
+            )
+            raise MtfsError(msg)
+    for scheme in plan.savings:
+        needed = [name for name in scheme.needs if name in names]
+        if needed and scheme.name not in names:
+            msg = (
+                f"'{scheme.name}' needs '{needed[0]}', and without it would save nothing: name "
+                f"'{scheme.name}' too"
             )
             raise MtfsError(msg)
     data = plan.model_dump(exclude_none=True)
@@ -147,10 +178,14 @@ def _difference(
     return with_it[name].sel(here) - without[name].sel(here)
 
 
-def _touched(plan: Plan, names: Sequence[str]) -> list[str]:
-    """List the care lines whose people the named lines change."""
-    held = [line for line in plan.lines if isinstance(line, PreventionLine) and line.name in names]
-    by = [name for line in held for name in (line.reduces, *(one.line for one in line.instead))]
+def _named(plan: Plan, names: Sequence[str]) -> list[PreventionLine]:
+    """List the prevention lines of some names; a saving may bear the name of any line."""
+    return [line for line in plan.lines if isinstance(line, PreventionLine) and line.name in names]
+
+
+def _touched(lines: Sequence[PreventionLine]) -> list[str]:
+    """List the care lines whose people prevention lines change."""
+    by = [name for line in lines for name in (line.reduces, *(one.line for one in line.instead))]
     return list(dict.fromkeys(by))
 
 

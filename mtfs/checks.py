@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
-from mtfs.assumptions import Declared, Noted, assumption_form, fixed_values, stated_numbers
+from mtfs.assumptions import Declared, Noted, assumption_form, fixed_values
 from mtfs.dependence import dependence
-from mtfs.drivers import CommonFactor, Driver, Pair, event_effect
+from mtfs.drivers import BOUNDED, CommonFactor, Driver, Pair, event_effect
 from mtfs.lines import (
     LINE_KINDS,
     SOURCE_KINDS,
@@ -30,11 +30,13 @@ from mtfs.lines import (
     Saving,
     SavingsTarget,
     Source,
+    fewer_than_none,
+    people_changes,
     prevention_problems,
 )
 from mtfs.lines.savings import COMMON, Delivery
 from mtfs.overlaps import drift_overlaps
-from mtfs.paths import Calendar, in_order
+from mtfs.paths import Calendar, Paths, in_order, planned_rows
 from mtfs.problems import kind_names, number_as_text
 from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
 from mtfs.vocabulary import (
@@ -48,7 +50,6 @@ from mtfs.vocabulary import (
     suggest,
 )
 
-_BOUNDED = {"triangular", "pert", "beta", "discrete", "empirical"}
 _GROWTHS = {"growth", "award", "core_increase", "asc_precept"}
 _REFERENCES: tuple[tuple[type[Noted], str, str], ...] = (
     (BalancesLine, "funds", "funds"),
@@ -226,6 +227,19 @@ def _shared_streams(draft: Draft) -> Iterator[Problem]:
                 )
 
 
+def taken_beyond_none(draft: Draft) -> list[Problem]:
+    """List care lines that hold fewer people than none, as planned, because prevention is cut.
+
+    Needs a plan that is otherwise right.
+    """
+    changes = people_changes([line for _, line in draft.each(Line)])
+    if not changes or draft.calendar is None:
+        return []
+    rows = planned_rows([driver for _, driver in draft.each(Driver)], draft.calendar.years)
+    planned = Paths(draft.calendar, rows, {}, {}, people_changes=changes)
+    return list(fewer_than_none(dict(draft.each(Line)), planned))
+
+
 def assumption_fields(part: Declared, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """List the assumptions a part holds, those of parts inside it too, with their places."""
     for name, info in type(part).model_fields.items():
@@ -304,38 +318,29 @@ def _out_of_range(part: Declared, driver: Driver, where: Path) -> Iterator[Probl
 def _unbounded(driver: Driver, where: Path) -> Iterator[Problem]:
     if driver.mix:
         return
-    if driver.uncertain and driver.shape not in _BOUNDED:
+    if driver.uncertain and driver.shape not in BOUNDED:
         yield Problem(
             where,
             f"is a share, but driver '{driver.name}' has shape {driver.shape}, which does not stay "
             "between 0 and 1; use beta, pert, triangular, discrete or empirical",
         )
         return
-    outside = [value for value in _held(driver) if not 0 <= value <= 1]
+    outside = [value for value in (*driver.stated(), *driver.limits()) if not 0 <= value <= 1]
     if outside:
+        word = "holds" if outside[0] in driver.stated() else "reaches"
         yield Problem(
-            where, f"is a share, but driver '{driver.name}' holds {outside[0]:g}; expected 0 to 1"
+            where, f"is a share, but driver '{driver.name}' {word} {outside[0]:g}; expected 0 to 1"
         )
 
 
 def _leaving_nothing(driver: Driver, where: Path) -> Iterator[Problem]:
-    least = min(_held(driver), default=0.0)
+    least = min(driver.stated(), default=0.0)
     if least <= -1:
         yield Problem(
             where,
             f"is a share of the cost, but driver '{driver.name}' holds {least:g}, which leaves "
             "nothing of it; expected shares above -1",
         )
-
-
-def _held(driver: Driver) -> list[float]:
-    """List the numbers that say where a driver lies."""
-    stated = [driver.central, driver.planned, *(state.values for state in driver.states)]
-    return [
-        *(driver.bounds or ()),
-        *driver.values,
-        *(x for each in stated for x in stated_numbers(each)),
-    ]
 
 
 def _uncorrelated(driver: Driver, where: Path) -> Iterator[Problem]:

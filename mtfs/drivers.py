@@ -22,6 +22,7 @@ from mtfs.assumptions import (
     YearLabel,
     fixed_values,
     form,
+    stated_numbers,
 )
 from mtfs.distributions import (
     Beta,
@@ -37,7 +38,7 @@ from mtfs.distributions import (
 )
 from mtfs.problems import number_as_text
 from mtfs.sampling import ShockSpec
-from mtfs.vocabulary import Array, MtfsError
+from mtfs.vocabulary import Array, MtfsError, year_start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +61,7 @@ Persistence = Annotated[
 ]
 _WALKERS = {"normal", "lognormal", "student_t"}  # families that may widen without end
 _RANGED = {"triangular", "pert", "beta"}
+BOUNDED = _RANGED | {"discrete", "empirical"}
 _NEEDS_PERSISTENCE = (
     "a spread needs 'persistence': 0 draws every year afresh, 1 keeps one draw for all years, "
     "between them an AR(1), or random_walk. Fresh draws halve the risk of a total over years"
@@ -288,6 +290,32 @@ class Driver(Noted):
             (len({e.name for e in self.events}) < len(self.events), "two events bear one name"),
         ]
         return self._texts() + [message for broken, message in rules if broken]
+
+    def stated(self) -> list[float]:
+        """List the numbers that say where it lies, events apart."""
+        held = [self.central, self.planned, *(state.values for state in self.states)]
+        return [
+            *(self.bounds or ()),
+            *self.values,
+            *(x for each in held for x in stated_numbers(each)),
+        ]
+
+    def limits(self) -> tuple[float, float]:
+        """Give the least and the most it can be in any year, events included.
+
+        Infinite where nothing keeps it: a mix, and shapes with a tail.
+        """
+        if self.mix or (self.uncertain and self.shape not in BOUNDED | {"poisson"}):
+            return -math.inf, math.inf
+        held = [0.0, math.inf] if self.shape == "poisson" else self.stated() or [0.0]
+        first = {event: year_start(event.year) for event in self.events if event.probability > 0}
+        together = [
+            [each.effect for each, begins in first.items() if begins <= year < begins + each.lasts]
+            for year in first.values()
+        ]
+        less = min((sum(x for x in each if x < 0) for each in together), default=0.0)
+        more = max((sum(x for x in each if x > 0) for each in together), default=0.0)
+        return min(held) + less, max(held) + more
 
     def distributions(self, years: Sequence[str]) -> list[Distribution]:
         """Give the distribution of every year before events, spread growing where it is a walk.

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # GBP by which each figure of a sum may be rounded unless the document says more: half a pound.
 ROUNDING = 0.5
+TOTAL = "total"
+"""the row of tables under the services"""
 Budget = Annotated[Pounds, Field(gt=0)]
 
 
@@ -126,7 +128,12 @@ class Monitoring(Declared):
             *self._history_faults(),
         ]
         if not found:
-            found = [*self._waterfall_faults(), *self._total_faults(), *self._variance_faults()]
+            found = [
+                *self._waterfall_faults(),
+                *self._secured_twice(),
+                *self._total_faults(),
+                *self._variance_faults(),
+            ]
         if found:
             raise PlanError([Problem(p.path, p.message, place(p.path, self)) for p in found])
         return self
@@ -204,7 +211,7 @@ class Monitoring(Declared):
                 total = self.total_at(period)
             except MtfsError:
                 continue
-            rows.append(("total", str(period), total.variance, total.basis))
+            rows.append((TOTAL, str(period), total.variance, total.basis))
         return pd.DataFrame(rows, columns=["service", "period", "variance", "basis"])
 
     def to_json(self) -> str:
@@ -256,6 +263,9 @@ class Monitoring(Declared):
                 near = suggest(name, names)
                 text = f"there is no service '{name}'.{near} There is: {listing(names)}."
                 yield Problem(path, text)
+        if TOTAL in names:
+            text = f"a service is called '{TOTAL}', as the last row of tables is; rename it"
+            yield Problem(("services", names.index(TOTAL), "name"), text)
         for n, each in enumerate(self.services):
             if each.scope == "council" and len(names) > 1:
                 text = "scope council is for a document whose only figure is the whole council"
@@ -320,6 +330,24 @@ class Monitoring(Declared):
             ]
             if all(misses):
                 yield Problem((*path, "net"), f"the net is {misses[0]}")
+
+    def _secured_twice(self) -> Iterator[Problem]:
+        """Find a step that a service and the council both have still to secure in one month."""
+        own = {
+            (fall.period, step.name): fall.name
+            for fall in self.waterfalls
+            for step in fall.waiting
+            if fall.service is not None and not step.counted
+        }
+        for n, fall in enumerate(self.waterfalls):
+            for m, step in enumerate(fall.steps):
+                twice = own.get((fall.period, step.name))
+                if fall.service is None and step in fall.waiting and not step.counted and twice:
+                    text = (
+                        f"'{step.name}' is to be secured in '{twice}' too, and would come off the "
+                        "total twice: write 'counted: true' in one of them, or rename it"
+                    )
+                    yield Problem(("waterfalls", n, "steps", m), text)
 
     def _total_faults(self) -> Iterator[Problem]:
         for n, total in enumerate(self.totals):

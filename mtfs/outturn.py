@@ -16,7 +16,7 @@ import xarray as xr
 
 from mtfs.belief import CORRELATION, PRIOR, Belief, learnt, months_left
 from mtfs.measures import Unit, in_unit, quantiles_of
-from mtfs.monitoring import Monitoring, PastYear, Service
+from mtfs.monitoring import TOTAL, Monitoring, PastYear, Service
 from mtfs.sampling import RandomScores, ShockSpec, draw_scores, fresh_seed, require_seed
 from mtfs.vocabulary import VERSION, Array, MtfsError, require_count, require_share
 from mtfs.waterfall import MONTHS, Step, weakest
@@ -318,7 +318,7 @@ def outturn_table(ds: xr.Dataset, *, unit: Unit = "GBP m") -> pd.DataFrame:
     columns["overspends_se"] = np.sqrt(over * (1 - over) / n)
     columns["period"] = [*ds["period"].to_numpy().tolist(), int(ds["period"].max())]
     columns["basis"] = [*ds["basis"].to_numpy().astype(str).tolist(), ds.attrs["basis"]]
-    names = [*ds["service"].to_numpy().astype(str).tolist(), "total"]
+    names = [*ds["service"].to_numpy().astype(str).tolist(), TOTAL]
     table = pd.DataFrame(columns, index=pd.Index(names, name="service"))
     table.attrs = {"unit": unit}
     return table

@@ -107,7 +107,7 @@ class Paths:
         MtfsError
             When a driver falls to -100% or below in a draw; names it.
         """
-        return self.derived(("index", growth), growth, lambda: self._compounded(growth))
+        return self.derived(("", "index", growth), growth, lambda: self._compounded(growth))
 
     def _compounded(self, growth: Assumption) -> Array:
         values = self.value(growth)

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter, model_validator
 
 from mtfs.assumptions import Declared, Money, Note, Noted, Share, YearLabel, require_fields
-from mtfs.checks import Draft, implausible, reference_problems
+from mtfs.checks import Draft, implausible, reference_problems, taken_beyond_none
 from mtfs.drivers import Correlation, Driver
 from mtfs.lines import (
     AnyLine,
@@ -73,7 +73,7 @@ class Plan(Declared):
         require_fields(self, self.notes)
         draft = Draft.of(self)
         found = [*reference_problems(draft), *savings_problems(draft)]
-        if found := (found or counted_beyond_cost(draft)):
+        if found := (found or [*counted_beyond_cost(draft), *taken_beyond_none(draft)]):
             raise PlanError([Problem(p.path, p.message, place(p.path, self)) for p in found])
         names = [row.name for row in [*self.rows(), *self.requirement_grants()]]
         if twice := {name for name in names if names.count(name) > 1}:

@@ -2,7 +2,7 @@
 
 A plan's base is this year's budget. What stands next year beyond it is, for each variance,
 
-    recurrent share x (amount less one-off) + full-year effect - growth already planned for it,
+    recurrent share x (amount less one-off + full-year effect) - growth already planned for it,
 
 and nothing keeps the sum above 0: where an overspend does not come back, the growth that the plan
 holds for it is not needed.
@@ -15,9 +15,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from mtfs.belief import CORRELATION, PRIOR, learnt
 from mtfs.drift import drift_evidence
 from mtfs.engine import engine_of
+from mtfs.lines import CareLine
+from mtfs.measures import Unit, in_unit
 from mtfs.monitoring import Monitoring
 from mtfs.plan import Plan
 from mtfs.variances import RecurrentShare, Variance
@@ -27,13 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def rebase(plan: Plan, monitoring: Monitoring | Mapping[str, Any]) -> Plan:
+def rebase(plan: Plan | Mapping[str, Any], monitoring: Monitoring | Mapping[str, Any]) -> Plan:
     """Rebase a plan on a year's outturn: add what comes back, less what is already planned.
 
     Parameters
     ----------
     plan
-        A plan whose first year is the year after the monitoring's, made on this year's budget.
+        A plan of the same council whose first year is the year after the monitoring's, made on this
+        year's budget; a mapping with a plan's keys will do.
     monitoring
         A document with ``variances``.
 
@@ -51,18 +56,20 @@ def rebase(plan: Plan, monitoring: Monitoring | Mapping[str, Any]) -> Plan:
     Raises
     ------
     PlanError
-        When the years do not follow, the document holds no variances, a line or driver does not
-        exist (the nearest is suggested), the plan was rebased with one of them before, or a service
-        has neither an outturn nor the budget that says how sure its forecast is.
+        When the years do not follow, the document holds no variances, a line, driver or
+        ``plan_service`` does not exist (the nearest is suggested), a line that provides for one
+        does not say what it cost in the base year, the plan was rebased with one before, or a
+        service has neither an outturn nor the budget that says how sure its forecast is.
 
     Notes
     -----
     Growth already planned for a cause is the planned cost of the line in the first year less its
-    cost in the base year, times the share put in for it. It is taken off in cash in every year; the
-    sums added grow with ``index`` where there is one, from the prices of the year monitored.
-    Full-year effects are what the year-end rate costs: they stand whatever share recurs. The words
-    ``children`` and ``adults`` take the mean, the standard deviation of one council's share and the
-    bounds of :attr:`mtfs.drift.DriftEvidence.recurrent`.
+    cost in the base year, both before ring-fenced grants and tied funds, times the share put in for
+    it. It is taken off in cash in every year; the sums added grow with ``index`` where there is
+    one, from the prices of the year monitored. The recurrent share is of what stands at the year's
+    end, the full-year effect included. The words ``children`` and ``adults`` take the mean, the
+    standard deviation of one council's share and the bounds of
+    :attr:`mtfs.drift.DriftEvidence.recurrent`.
 
     Examples
     --------
@@ -78,9 +85,7 @@ def rebase(plan: Plan, monitoring: Monitoring | Mapping[str, Any]) -> Plan:
     >>> float(project_gap(rebased, n_draws=1, seed=1)["planned_gap"][0])
     4500000.0
     """
-    held = (
-        monitoring if isinstance(monitoring, Monitoring) else Monitoring.model_validate(monitoring)
-    )
+    plan, held = _both(plan, monitoring)
     _require_fit(plan, held)
     growth = _planned_growth(plan)
     drivers: dict[str, dict[str, Any]] = {}
@@ -98,6 +103,66 @@ def rebase(plan: Plan, monitoring: Monitoring | Mapping[str, Any]) -> Plan:
             "correlations": [*dump["correlations"], *pairs],
             "lines": [*dump["lines"], *lines, *open_lines],
         }
+    )
+
+
+def rebase_table(
+    plan: Plan | Mapping[str, Any],
+    monitoring: Monitoring | Mapping[str, Any],
+    *,
+    unit: Unit = "GBP m",
+) -> pd.DataFrame:
+    """Tabulate what :func:`rebase` adds to a plan, variance by variance.
+
+    Parameters
+    ----------
+    plan, monitoring
+        As for :func:`rebase`.
+    unit
+        Unit of the money shown.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a variance, and ``total``: ``service``, ``outturn`` (the variance), ``one_off``,
+        ``share`` (its mean), ``recurrent`` and ``full_year_effect`` (what of each comes back, on
+        average), ``already_planned`` (negative) and ``added``, their sum; at the prices of the year
+        monitored.
+    """
+    plan, held = _both(plan, monitoring)
+    _require_fit(plan, held)
+    growth = _planned_growth(plan)
+    rows = {}
+    for variance in held.variances:
+        parts = _Parts(held, variance)
+        share = parts.mean_share()
+        recurrent, effect = share * variance.lasting, share * variance.full_year
+        planned = -parts.planned(growth)
+        rows[variance.name] = {
+            "service": variance.service,
+            "outturn": variance.amount,
+            "one_off": variance.amount - variance.lasting,
+            "share": share,
+            "recurrent": recurrent,
+            "full_year_effect": effect,
+            "already_planned": planned,
+            "added": recurrent + effect + planned,
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("variance")
+    money = [name for name in table.columns if name not in {"service", "share"}]
+    table[money] /= in_unit(unit)
+    table.loc["total"] = {"service": "", "share": math.nan, **table[money].sum().to_dict()}
+    table.attrs = {"unit": unit}
+    return table
+
+
+def _both(
+    plan: Plan | Mapping[str, Any], monitoring: Monitoring | Mapping[str, Any]
+) -> tuple[Plan, Monitoring]:
+    """Check a plan and a document that may be given as mappings."""
+    return (
+        plan if isinstance(plan, Plan) else Plan.model_validate(plan),
+        monitoring if isinstance(monitoring, Monitoring) else Monitoring.model_validate(monitoring),
     )
 
 
@@ -165,15 +230,21 @@ def _comes_back(held: Monitoring, variances: Sequence[Variance]) -> float:
         return 0.0
     shares = []
     for variance in variances:
-        share = _Parts(held, variance).share()
-        mean = share.mean if isinstance(share, RecurrentShare) else share
+        mean = _Parts(held, variance).mean_share()
         shares.append(mean * variance.lasting / variance.amount if variance.amount else 0.0)
     stands = math.fsum(size * share for size, share in zip(sizes, shares, strict=True))
     return stands / math.fsum(sizes)
 
 
 def _require_fit(plan: Plan, held: Monitoring) -> None:
+    """Check that the plan follows the year monitored, and holds what the variances name."""
+    one, other = plan.council.casefold(), held.council.casefold()
     follows = year_label(year_start(held.year) + 1)
+    if one not in other and other not in one:  # "Anyshire" and "Anyshire County Council" are one
+        raise PlanError(
+            f"the plan is of '{plan.council}' and the monitoring of '{held.council}'; where they "
+            "are one council give both the same name"
+        )
     if plan.first_year != follows:
         raise PlanError(
             f"the plan starts in {plan.first_year} and the monitoring is of {held.year}; expected "
@@ -184,9 +255,23 @@ def _require_fit(plan: Plan, held: Monitoring) -> None:
             f"the monitoring of {held.council} {held.year} holds no 'variances': say by cause how "
             "much of each service's outturn comes back"
         )
+    _require_names(plan, held)
+
+
+def _require_names(plan: Plan, held: Monitoring) -> None:
     names = [line.name for line in plan.lines]
     streams = [driver.name for driver in plan.drivers]
+    baseless = {
+        line.name for line in plan.lines if isinstance(line, CareLine) and line.people is None
+    }
+    services = list(dict.fromkeys(line.service for line in plan.lines))
     for variance in held.variances:
+        called = held.service(variance.service).plan_service
+        if called is not None and called not in services:
+            raise PlanError(
+                f"service '{variance.service}' is said to be '{called}', of which the plan has no "
+                f"line.{suggest(called, services)} It has: {listing(services)}."
+            )
         before = [name for name in names if name.startswith(f"rebased: {variance.name}, ")]
         if before:
             raise PlanError(
@@ -204,18 +289,24 @@ def _require_fit(plan: Plan, held: Monitoring) -> None:
                     f"variance '{variance.name}' is provided for by '{given.line}', which is no "
                     f"line of the plan.{suggest(given.line, names)} It has: {listing(names)}."
                 )
+            if given.line in baseless:
+                raise PlanError(
+                    f"variance '{variance.name}' is provided for by '{given.line}', which holds "
+                    "people by year and does not say what it cost in the base year, so its growth "
+                    "is not known: give it 'people' (in the base year) and 'people_growth' or "
+                    "'people_added'"
+                )
 
 
 def _planned_growth(plan: Plan) -> dict[str, float]:
-    """Give each line's planned growth in the first year over the base, GBP."""
+    """Give each line's planned growth in the first year over the base, before grants, GBP."""
     engine = engine_of(plan)
-    if not engine.rows:
-        return {}
-    first = engine.planned_store.arrays["cost"][:, 0, 0].tolist()
-    return {
-        row.name: cost - base
-        for row, cost, base in zip(engine.rows, first, engine.bases, strict=True)
-    }
+    growth = dict.fromkeys((line.name for line in plan.lines), 0.0)
+    _, names = engine.aside["part_line"]
+    for name, part in zip(names, engine.planned_store.arrays.get("growth", ()), strict=True):
+        if name in growth:  # others are rows that other parts of the plan imply
+            growth[str(name)] += float(part[0, 0])
+    return growth
 
 
 @dataclass(frozen=True)
@@ -237,10 +328,21 @@ class _Parts:
             mean=record.mean, sd=record.sd, low=low, high=high, source=evidence.source
         )
 
+    def mean_share(self) -> float:
+        """Give the mean of the recurrent share."""
+        share = self.share()
+        return share.mean if isinstance(share, RecurrentShare) else share
+
+    def planned(self, growth: Mapping[str, float]) -> float:
+        """Give the growth already planned for it, GBP."""
+        return math.fsum(given.share * growth[given.line] for given in self.variance.provided)
+
     def driver(self) -> dict[str, Any] | None:
         """Make the driver of an uncertain share; those that rest on one record share one draw."""
         share = self.share()
-        if not isinstance(share, RecurrentShare) or self.variance.lasting == 0:
+        if not isinstance(share, RecurrentShare):
+            return None
+        if self.variance.lasting == 0 and self.variance.full_year == 0:
             return None
         return {
             "name": self.stream(),
@@ -270,15 +372,16 @@ class _Parts:
     def lines(self, growth: Mapping[str, float]) -> list[dict[str, Any]]:
         """Make the change lines, those of nothing left out."""
         variance, share = self.variance, self.share()
-        planned = math.fsum(given.share * growth[given.line] for given in variance.provided)
-        index = {} if variance.index is None else {"index": variance.index}
-        recurrent, moved = variance.lasting, {"multiplier": self.stream()}
-        if not isinstance(share, RecurrentShare):
-            recurrent, moved = variance.lasting * share, {}
+        moves: dict[str, str] = {} if variance.index is None else {"index": variance.index}
+        stands = 1.0
+        if isinstance(share, RecurrentShare):
+            moves |= {"multiplier": self.stream()}
+        else:
+            stands = share
         parts = [
-            ("recurrent", recurrent, index | moved),
-            ("full-year effect", variance.full_year, index),
-            ("already planned", -planned, {}),
+            ("recurrent", stands * variance.lasting, moves),
+            ("full-year effect", stands * variance.full_year, moves),
+            ("already planned", -self.planned(growth), {}),
         ]
         service = self.held.service(variance.service)
         return [

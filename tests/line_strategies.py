@@ -150,11 +150,13 @@ def line_kinds(horizon, years, growth, funds, *, certain):
 
 def prevention(horizon, entered):
     """A prevention line that reduces the first care line and may put people into the second."""
+    # a cut would take people out of the second line, which may have too few
     instead = [{"line": line["name"], "share": 0.5} for line in entered[1:2]]
+    least = 0 if instead else -1_000_000
     fixed = {
         "kind": st.just("prevention"),
         "base": st.integers(1_000_000, 5_000_000).map(float),
-        "spend": by_year(st.integers(-1_000_000, 5_000_000).map(float), horizon),
+        "spend": by_year(st.integers(least, 5_000_000).map(float), horizon),
         "effect_at": st.integers(1_000_000, 5_000_000).map(float),
         "reduces": st.just(entered[0]["name"]),
         "through": st.sampled_from(["entries", "step_downs"]),

@@ -124,3 +124,49 @@ def test_a_file_holds_it(tmp_path):
 def test_a_wrong_argument_says_what_was_expected(names, options, says):
     with pytest.raises(MtfsError, match=says):
         mtfs.payback(plan(), names, n_draws=2, seed=1, **options)
+
+
+def test_a_line_called_as_a_saving_is_no_part_of_what_is_spent():
+    saving = {"name": "residential", "levels": 0.1e6, "delivery": 1.0}
+    held = council(lines=[CARE, HELP], savings=[saving])
+    line = mtfs.payback(held, "family help", n_draws=1, seed=1)
+    both = mtfs.payback(held, ["family help", "residential"], n_draws=1, seed=1)
+    assert both["spend"].values.tolist() == line["spend"].values.tolist() == [[1e6] * 4]
+    gained = (both["avoided_cost"] - line["avoided_cost"]).values
+    assert gained == pytest.approx(np.full((1, 4), 0.1e6))
+
+
+def test_a_saving_of_a_plan_without_lines_pays_back():
+    grant = {"kind": "grant", "name": "RSG", "amount": 1e6}
+    held = council(funding=[grant], savings=[{"name": "it", "levels": 1e6, "delivery": 0.5}])
+    found = mtfs.payback(held, "it", n_draws=1, seed=1)
+    assert found["spend"].values.tolist() == [[0.0] * 4]
+    assert found["net_cost"].isel(draw=0).values[0] == pytest.approx(-0.5e6)
+
+
+def test_a_scheme_is_not_left_without_what_it_needs():
+    system = {"name": "system", "levels": 0.1e6, "delivery": 1.0}
+    held = council(lines=[CARE, HELP], savings=[system, system | USERS])
+    with pytest.raises(MtfsError, match=r"'reviews' needs 'system', .* name 'reviews' too"):
+        mtfs.payback(held, ["family help", "system"], n_draws=1, seed=1)
+    both = mtfs.payback(held, ["system", "reviews"], n_draws=1, seed=1)
+    assert both["net_cost"].isel(draw=0).values == pytest.approx([-0.2e6] * 4)
+
+
+USERS = {"name": "reviews", "needs": ["system"]}
+
+
+def test_money_at_constant_prices_is_not_deflated_unasked():
+    real = council(lines=[CARE, HELP], price_base="2025/26 prices")
+    with pytest.raises(MtfsError, match="'2025/26 prices': give 'inflation', 0 where"):
+        mtfs.payback(real, "family help", n_draws=1, seed=1)
+    found = mtfs.payback(real, "family help", inflation=0.0, n_draws=1, seed=1)
+    discount = np.array([1 / 1.035**t for t in range(4)])
+    net = found["net_cost"].isel(draw=0).values
+    assert found["net_present_cost"].isel(draw=0).values == pytest.approx(np.cumsum(net * discount))
+
+
+def test_nothing_is_paid_back_before_it_is_spent():
+    later = council(lines=[CARE, HELP | {"spend": [0.0, 0.0, 1e6, 1e6]}])
+    found = mtfs.payback(later, "family help", n_draws=2, seed=1)
+    assert found["paid_back"].values.tolist()[:2] == [0.0, 0.0]

@@ -451,5 +451,5 @@ def test_a_driver_that_leaves_nothing_of_a_price_is_named():
         "persistence": 0.5,
     }
     line = {"kind": "budget", "name": "roads", "base": 1.0, "growth": "fees"}
-    with pytest.raises(MtfsError, match="driver 'fees' falls to -.*leaves nothing"):
+    with pytest.raises(MtfsError, match=r"driver 'fees' falls to -.*leaves nothing"):
         run(council(drivers=[skewed], lines=[line]), n_draws=20_000)

@@ -311,13 +311,14 @@ def test_what_comes_back_in_leicestershire_is_written_out():
     fees = 1 + 0.65 * 0.098 + 0.35 * 0.057  # care fee uplift of 2024/25
     homes = 1.08  # children's price and mix, as planned
     children = (
-        homes * (0.95 * 3_346_286 + (0.85 + 1) * 1_213_029 + 0.70 * 1_045_714) + 0.91 * 6_394_971
+        homes * (0.95 * 3_346_286 + 0.85 * 2 * 1_213_029 + 0.70 * 1_045_714)
+        + mtfs.drift_evidence("children").recurrent.mean * 6_394_971
     )
     adults = (
-        fees * (0.95 * 2_178_014 + (0.97 + 1) * 1_149_240 + 0.95 * 2_772_858)
-        - fees * (0.95 * 1_220_022 + 229_848)
+        fees * (0.95 * 2_178_014 + 0.97 * 2 * 1_149_240 + 0.95 * 2_772_858)
+        - fees * 0.95 * (1_220_022 + 229_848)
         - 0.90 * 3e6
-        + 0.71 * 1_119_910
+        + mtfs.drift_evidence("adults").recurrent.mean * 1_119_910
     )
     transport = fees * 0.85 * 1.8e6
     provided = 11.5e6 + 5.0e6 + 1.5e6
@@ -377,7 +378,8 @@ def test_what_comes_back_in_rotherham_is_written_out():
     plan = load_example(ROTHERHAM)
     rebased = mtfs.project_gap(mtfs.rebase(plan, months()), n_draws=1, seed=1)
     moved = (rebased["planned_gap"] - projected(ROTHERHAM)["planned_gap"]).to_numpy()
-    np.testing.assert_allclose(moved, 0.71 * 8.646e6 - 0.85 * 1.422e6, atol=1)
+    share = mtfs.drift_evidence("adults").recurrent.mean
+    np.testing.assert_allclose(moved, share * 8.646e6 - 0.85 * 1.422e6, atol=1)
 
 
 @pytest.mark.parametrize(

@@ -394,3 +394,28 @@ def test_every_error_of_a_file_has_its_line(tmp_path):
 def test_an_unknown_document_names_the_nearest():
     with pytest.raises(MtfsError, match="Did you mean 'rotherham_2018'"):
         mtfs.load_example_monitoring("rotheram_2018")
+
+
+def test_a_service_is_not_called_as_the_row_of_totals():
+    total = {"name": "total", "outturn": {"variance": 1.0}}
+    with pytest.raises(PlanError, match="a service is called 'total', as the last row of tables"):
+        Monitoring.model_validate({"council": "A", "year": "2025/26", "services": [total]})
+
+
+def test_one_step_is_not_taken_off_a_service_and_the_council():
+    # both rows would take the reviews off the total
+    def waterfall(name, **more):
+        reviews = {"name": "reviews", "amount": 1e6, "kind": "to_be_secured", "rag": "red"} | more
+        return {"name": name, "period": 8, "gross": 5e6, "steps": [reviews], "net": 5e6}
+
+    adults = {
+        "name": "adults",
+        "budget": 100e6,
+        "forecasts": [{"period": 8, "variance": 5e6}],
+    }
+    data = {"council": "A", "year": "2025/26", "services": [adults]}
+    own = waterfall("adult care") | {"service": "adults"}
+    with pytest.raises(PlanError, match=r"'reviews' is to be secured in 'adult care' too"):
+        Monitoring.model_validate(data | {"waterfalls": [own, waterfall("council")]})
+    once = data | {"waterfalls": [own, waterfall("council", counted=True)]}
+    assert Monitoring.model_validate(once).waterfalls[1].assumed == 1e6

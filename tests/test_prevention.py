@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import mappings
 
-from mtfs import Plan, PlanError, project_gap
+from mtfs import MtfsError, Plan, PlanError, project_gap
 from mtfs.engine import engine_of
 
 CARE = {
@@ -190,13 +190,17 @@ def test_prices_move_what_is_spent_and_not_how_it_works():
         ({"effect": "unbounded"}, "does not stay between 0 and 1"),
         ({"effect": "whole"}, "driver 'whole' reaches 1: all the entries there are"),
         ({"effect": "blend"}, "driver 'blend' is a mix, which nothing keeps from 0 to 1"),
+        ({"effect": "surge"}, "driver 'surge' reaches 1.1"),
+        ({"spend": "unbounded"}, "nothing keeps driver 'unbounded' from cutting more than"),
+        ({"spend": "cuts"}, "driver 'cuts' cuts 2,000,000 from a base of 0"),
+        ({"spend": "grows"}, "driver 'grows' spends 30 times 'effect_at'"),
         ({"effect": "nothing"}, "which the plan does not hold"),
         ({"lag": -1}, "lag"),
         ({"ramp": 0}, "ramp"),
         ({"decay": 1.2}, "decay"),
         ({"effect_at": 0.0}, "effect_at"),
     ],
-    ids=range(19),
+    ids=range(23),
 )
 def test_a_wrong_prevention_line_is_answered_at_the_door(change, says):
     drivers = [
@@ -209,6 +213,24 @@ def test_a_wrong_prevention_line_is_answered_at_the_door(change, says):
             "stated_as": "mode",
             "persistence": 1.0,
         },
+        {
+            "name": "surge",
+            "central": 0.3,
+            "events": [
+                {
+                    "name": "new law",
+                    "year": "2026/27",
+                    "probability": 0.5,
+                    "effect": 0.4,
+                    "lasts": 3,
+                },
+                {"name": "new code", "year": "2028/29", "probability": 0.5, "effect": 0.4},
+                {"name": "later", "year": "2029/30", "probability": 0.5, "effect": 0.4},
+                {"name": "never", "year": "2028/29", "probability": 0.0, "effect": 9.0},
+            ],
+        },
+        {"name": "cuts", "shape": "empirical", "values": [-2e6, 0.0], "persistence": 1.0},
+        {"name": "grows", "shape": "empirical", "values": [30e6, 0.0], "persistence": 1.0},
         {"name": "blend", "mix": [{"driver": "whole", "weight": 0.5}]},
     ]
     roads = {"kind": "budget", "name": "roads", "base": 1e6}
@@ -281,3 +303,32 @@ def test_poisson_arrivals_are_rare_and_dear():
 
 def test_years_are_the_plans():
     assert run(council(lines=[CARE, HELP]), n_draws=1)["year"].values.tolist() == list(YEARS)
+
+
+SHARED = HELP | {"base": 1e6, "instead": [{"line": "foster", "share": 1.0}]}
+
+
+def test_a_cut_takes_no_more_people_out_of_a_line_than_it_has():
+    # without the help 62.5 enter, not 50, and people rise by 25 x (1 - exp(-1.5) x 0.787) = 20.6
+    few, enough = FOSTER | {"people": 20.0}, FOSTER | {"people": 25.0}
+    with pytest.raises(PlanError, match=r"'foster'.*-0.6 people: a cut of family help takes more"):
+        council(lines=[CARE, few, SHARED | {"spend": -1e6}])
+    assert run(council(lines=[CARE, enough, SHARED | {"spend": -1e6}]))["people"].min() > 0
+
+
+def test_a_draw_that_takes_more_people_than_there_are_is_no_negative_cost():
+    spend = {"name": "spend", "shape": "empirical", "values": [-1e6, 1e6], "persistence": 1.0}
+    few = FOSTER | {"people": 20.0}
+    plan = council(
+        drivers=[spend | {"planned": 0.0}], lines=[CARE, few, SHARED | {"spend": "spend"}]
+    )
+    with pytest.raises(MtfsError, match=r"'foster' would hold -0.6 people"):
+        run(plan, n_draws=20)
+
+
+def test_no_two_figures_of_a_block_bear_one_key():
+    # a line called "index" and a driver called "people" were taken for each other
+    odd = {"name": "people", "central": 0.1, "sd": 0.01, "persistence": 0.0}
+    lines = [CARE | {"name": name, "price_growth": "people"} for name in ("index", "other")]
+    cost = run(council(drivers=[odd], lines=lines))["cost"]
+    np.testing.assert_array_equal(cost.sel(line="index"), cost.sel(line="other"))

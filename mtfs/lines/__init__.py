@@ -24,6 +24,7 @@ from mtfs.lines.prevention import (
     Instead,
     PeopleChange,
     PreventionLine,
+    fewer_than_none,
     people_changes,
     prevention_problems,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "Scheme",
     "ServiceShare",
     "Source",
+    "fewer_than_none",
     "people_changes",
     "prevention_problems",
     "schemes_of",

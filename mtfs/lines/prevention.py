@@ -25,7 +25,7 @@ from mtfs.drivers import Driver
 from mtfs.lines.base import Line
 from mtfs.lines.care import CareLine
 from mtfs.paths import Calendar, Paths
-from mtfs.vocabulary import Array, Path, Problem, listing, suggest
+from mtfs.vocabulary import Array, MtfsError, Path, Problem, listing, suggest
 
 CAUSE = "prevention"
 RARE = 1e-4  # a rate of leaving at which a series to first order is closer than the quotient
@@ -158,9 +158,18 @@ class PeopleChange:
 
     def __call__(self, paths: Paths, own: Array) -> Array:
         """Turn people without prevention into people with it, year-average."""
-        people = own * self.left(paths)[-1] if self.by else own
+        held = own * self.left(paths)[-1] if self.by else own
+        people = held
         for other, place, share in self.comes:
             people = people + share * other.kept_out(paths, place)
+        if ((people < 0) & (held >= 0)).any():
+            names = dict.fromkeys(other.by[place].name for other, place, _ in self.comes)
+            msg = (
+                f"'{self.line.name}' would hold {people.min():,.1f} people: a cut of "
+                f"{listing(names)} takes more people out of it than it has; lower the share under "
+                "'instead'"
+            )
+            raise MtfsError(msg)
         return people
 
     def kept_out(self, paths: Paths, place: int) -> Array:
@@ -289,30 +298,60 @@ def prevention_problems(
                 f"'{line.reduces}' does not say how many people enter it: give it 'entries', the "
                 "people who enter a year in the base year",
             )
-        yield from _unbounded((*path, "effect"), line, drivers)
+        if isinstance(line.effect, str) and line.effect in drivers:
+            yield from _all_there_are((*path, "effect"), drivers[line.effect])
+        if isinstance(line.spend, str) and line.spend in drivers:
+            yield from _spends_too_far((*path, "spend"), line, drivers[line.spend])
 
 
-def _unbounded(
-    path: Path, line: PreventionLine, drivers: Mapping[str, Driver]
-) -> Iterator[Problem]:
+def _all_there_are(path: Path, driver: Driver) -> Iterator[Problem]:
     """Check that a driver keeps an effect below 1; that it stays from 0 to 1 is checked for all."""
-    driver = drivers.get(line.effect) if isinstance(line.effect, str) else None
-    if driver is None:
-        return
-    stated = [driver.central, driver.planned, *(state.values for state in driver.states)]
-    numbers = [
-        *(driver.bounds or ()),
-        *driver.values,
-        *(x for each in stated for x in stated_numbers(each)),
-    ]
+    most = driver.limits()[1]
     if driver.mix:
         yield Problem(path, f"driver '{driver.name}' is a mix, which nothing keeps from 0 to 1")
-    elif max(numbers, default=0.0) >= 1:
+    elif 1 <= most < math.inf:
         yield Problem(
             path,
-            f"driver '{driver.name}' reaches {max(numbers):g}: all the entries there are; expected "
-            "below 1",
+            f"driver '{driver.name}' reaches {most:g}: all the entries there are; expected below 1",
         )
 
 
-__all__ = ["Instead", "PeopleChange", "PreventionLine", "people_changes", "prevention_problems"]
+def _spends_too_far(path: Path, line: PreventionLine, driver: Driver) -> Iterator[Problem]:
+    """Check that a driver keeps spending above nothing, and as near as an effect is a guide."""
+    least, most = driver.limits()
+    if least == -math.inf:
+        yield Problem(
+            path,
+            f"nothing keeps driver '{driver.name}' from cutting more than the base of "
+            f"{line.base:,.0f}; use beta, pert, triangular, discrete or empirical",
+        )
+    elif least < -line.base:
+        yield Problem(
+            path,
+            f"driver '{driver.name}' cuts {-least:,.0f} from a base of {line.base:,.0f}",
+        )
+    elif math.inf > max(most, -least) > MOST * line.effect_at:
+        yield Problem(
+            path,
+            f"driver '{driver.name}' spends {max(most, -least) / line.effect_at:,.0f} times "
+            f"'effect_at'; an effect is no guide beyond {MOST} times what it was stated for",
+        )
+
+
+def fewer_than_none(lines: Mapping[Path, Line], planned: Paths) -> Iterator[Problem]:
+    """List care lines that a cut of prevention leaves with fewer people than none, as planned."""
+    for path, line in lines.items():
+        try:
+            line.average_people(planned)
+        except MtfsError as error:
+            yield Problem(path, str(error))
+
+
+__all__ = [
+    "Instead",
+    "PeopleChange",
+    "PreventionLine",
+    "fewer_than_none",
+    "people_changes",
+    "prevention_problems",
+]
