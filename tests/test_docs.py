@@ -66,6 +66,7 @@ def test_the_page_on_monitoring_can_be_run(tmp_path):
     held = mtfs.load_monitoring(file)
     assert (mtfs.outturn_table(mtfs.forecast_outturn(held, n_draws=64, seed=1))["P90"] > 0).any()
     growth = {"kind": "change", "name": "growth for children", "cause": "people", "levels": 3e6}
+    growth |= {"service": "children"}
     plan = mtfs.Plan(council="Anyshire", first_year="2026/27", lines=[growth])
     cost = mtfs.project_gap(mtfs.rebase(plan, held), n_draws=1)["planned_cost"].isel(year=0)
     rows = [str(name) for name in cost["line"].values if "residential placements" in str(name)]
