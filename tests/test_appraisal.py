@@ -164,3 +164,10 @@ def test_money_at_constant_prices_is_not_deflated_unasked():
     discount = np.array([1 / 1.035**t for t in range(4)])
     net = found["net_cost"].isel(draw=0).values
     assert found["net_present_cost"].isel(draw=0).values == pytest.approx(np.cumsum(net * discount))
+
+
+def test_what_has_cost_nothing_yet_has_paid_back():
+    later = HELP | {"spend": [0.0, 1e6, 1e6, 1e6]}
+    found = mtfs.payback(council(lines=[CARE, later]), "family help", n_draws=3, seed=1)
+    assert found["cumulative_cost"].isel(year=0).values.tolist() == [0.0] * 3
+    assert found["paid_back"].values[:2].tolist() == [1.0, 0.0]
