@@ -287,7 +287,7 @@ def _unknown_names(draft: Draft) -> Iterator[Problem]:
             if value not in drivers:
                 yield _unknown(where, "driver", value, drivers)
             elif value in by_name:
-                yield from _out_of_range(part, by_name[value], where)
+                yield from _out_of_range(part, by_name[value], by_name, where)
     for where, name in _driver_names(draft):
         if name not in drivers:
             yield _unknown(where, "driver", name, drivers)
@@ -307,17 +307,17 @@ def _driver_names(draft: Draft) -> Iterator[tuple[Path, str]]:
         )
 
 
-def _out_of_range(part: Declared, driver: Driver, where: Path) -> Iterator[Problem]:
+def _out_of_range(
+    part: Declared, driver: Driver, drivers: Mapping[str, Driver], where: Path
+) -> Iterator[Problem]:
     """Find a driver that goes where the field that names it cannot."""
     if where[-1] in getattr(part, "share_fields", ()):
-        yield from _unbounded(driver, where)
+        yield from _unbounded(driver, drivers, where)
     elif where[-1] == "drift":
         yield from _leaving_nothing(driver, where)
 
 
-def _unbounded(driver: Driver, where: Path) -> Iterator[Problem]:
-    if driver.mix:
-        return
+def _unbounded(driver: Driver, drivers: Mapping[str, Driver], where: Path) -> Iterator[Problem]:
     if driver.uncertain and driver.shape not in BOUNDED:
         yield Problem(
             where,
@@ -325,8 +325,15 @@ def _unbounded(driver: Driver, where: Path) -> Iterator[Problem]:
             "between 0 and 1; use beta, pert, triangular, discrete or empirical",
         )
         return
-    outside = [value for value in (*driver.stated(), *driver.limits()) if not 0 <= value <= 1]
-    if outside:
+    limits = driver.limits(drivers)
+    outside = [value for value in (*driver.stated(), *limits) if not 0 <= value <= 1]
+    if driver.mix and outside:
+        yield Problem(
+            where,
+            f"is a share, but driver '{driver.name}', a mix, may lie from {limits[0]:g} to "
+            f"{limits[1]:g}; expected 0 to 1: mix drivers that have bounds",
+        )
+    elif outside:
         word = "holds" if outside[0] in driver.stated() else "reaches"
         yield Problem(
             where, f"is a share, but driver '{driver.name}' {word} {outside[0]:g}; expected 0 to 1"

@@ -41,7 +41,7 @@ from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array, MtfsError, year_start
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Shape = Literal[
     "normal",
@@ -300,14 +300,12 @@ class Driver(Noted):
             *(x for each in held for x in stated_numbers(each)),
         ]
 
-    def limits(self) -> tuple[float, float]:
-        """Give the least and the most it can be in any year, events included.
-
-        Infinite where nothing keeps it: a mix, and shapes with a tail.
-        """
-        if self.mix or (self.uncertain and self.shape not in BOUNDED | {"poisson"}):
+    def _own_limits(self) -> tuple[float, float]:
+        """Give the least and the most of what is its own, events included and mixed parts not."""
+        if self.uncertain and self.shape not in BOUNDED | {"poisson"}:
             return -math.inf, math.inf
-        held = [0.0, math.inf] if self.shape == "poisson" else self.stated() or [0.0]
+        stated = list(stated_numbers(self.central)) if self.mix else self.stated()
+        held = [0.0, math.inf] if self.shape == "poisson" else stated or [0.0]
         first = {event: year_start(event.year) for event in self.events if event.probability > 0}
         together = [
             [each.effect for each, begins in first.items() if begins <= year < begins + each.lasts]
@@ -316,6 +314,35 @@ class Driver(Noted):
         less = min((sum(x for x in each if x < 0) for each in together), default=0.0)
         more = max((sum(x for x in each if x > 0) for each in together), default=0.0)
         return min(held) + less, max(held) + more
+
+    def limits(
+        self, drivers: Mapping[str, Driver], trail: tuple[str, ...] = ()
+    ) -> tuple[float, float]:
+        """Give the least and the most it can be in any year, events and mixed parts included.
+
+        Parameters
+        ----------
+        drivers
+            The drivers of the plan by name, for mixes.
+        trail
+            The mixes that this one is a part of.
+
+        Returns
+        -------
+        tuple
+            Infinite where nothing keeps it: shapes with a tail, and mixes of them.
+        """
+        least, most = self._own_limits()
+        for part in self.mix:
+            source = drivers.get(part.driver)
+            if source is None or part.driver in (*trail, self.name) or part.weight == 0:
+                continue  # what does not exist or depends on itself is said elsewhere
+            known = source.previous if part.lag else ()
+            ends = [*source.limits(drivers, (*trail, self.name)), *known]
+            least += min(part.weight * end for end in ends)
+            most += max(part.weight * end for end in ends)
+        held = (least, most, *stated_numbers(self.planned))
+        return min(held), max(held)
 
     def distributions(self, years: Sequence[str]) -> list[Distribution]:
         """Give the distribution of every year before events, spread growing where it is a walk.

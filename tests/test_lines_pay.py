@@ -126,3 +126,38 @@ def test_a_share_that_follows_a_driver_needs_one_that_is_bounded():
 def test_a_share_may_not_follow_a_driver_that_leaves_nought_to_one(driver):
     with pytest.raises(PlanError, match="share"):
         council(drivers=[driver], lines=[pay(vacancies="v")])
+
+
+def test_leavers_cost_by_the_post_and_grow_with_pay():
+    # 15 of 100 posts fall vacant a year, at 5,000 each, 5,250 and 5,512.50 after awards of 5%
+    # each; a tenth of the pay bill is not spent, which leaves what leavers cost as it is
+    line = {
+        "kind": "pay",
+        "name": "social workers",
+        "pay": 4e6,
+        "award": [0.05, 0.05, 0.0, 0.0],
+        "vacancies": 0.1,
+        "posts": 100.0,
+        "turnover": [0.15, 0.15, 0.15, 0.10],
+        "leaver_cost": 5000.0,
+    }
+    pay = [0.9 * 4.2e6, 0.9 * 4.41e6, 0.9 * 4.41e6, 0.9 * 4.41e6]
+    leavers = [15 * 5250.0, 15 * 5512.5, 15 * 5512.5, 10 * 5512.5]
+    assert line_cost(line) == pytest.approx([a + b for a, b in zip(pay, leavers, strict=True)])
+    base = run(council(lines=[line]))["base_cost"].item()
+    assert base == pytest.approx(0.9 * 4e6 + 15 * 5000.0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"turnover": 0.15, "leaver_cost": 5e3}, "are by the post; give 'posts'"),
+        ({"turnover": 0.15, "posts": 100.0}, "go together"),
+        ({"leaver_cost": 5e3, "posts": 100.0}, "go together"),
+        ({"turnover": 1.5, "leaver_cost": 5e3, "posts": 100.0}, "expected a share from 0 to 1"),
+    ],
+    ids=range(4),
+)
+def test_turnover_that_is_not_said_whole_is_refused(parts, says):
+    with pytest.raises(PlanError, match=says):
+        council(lines=[{"kind": "pay", "name": "staff", "pay": 4e6} | parts])

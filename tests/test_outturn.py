@@ -409,3 +409,40 @@ def test_rotherhams_target_lies_inside_the_forecast():
     assert abs(row["mean"] - 6.2553) < 4 * row["mean_se"]
     assert row["P10"] < 6.221 < row["P90"]
     assert row["overspends"] > 0.9
+
+
+def test_support_given_after_the_month_in_use_is_not_added_back():
+    def waterfall(period, amount):
+        step = {"name": "help", "amount": amount, "kind": "support"}
+        net = 5e6 - amount
+        return {"period": period, "gross": 5e6, "steps": [step], "net": net}
+
+    forecasts = [{"period": 6, "variance": 4e6}, {"period": 8, "variance": 3e6}]
+    falls = [
+        waterfall(period, amount) | {"name": f"period {period}", "service": "adults"}
+        for period, amount in ((6, 1e6), (8, 2e6))
+    ]
+    data = {
+        "council": "A",
+        "year": "2025/26",
+        "services": [{"name": "adults", "budget": 100e6, "forecasts": forecasts}],
+        "waterfalls": falls,
+    }
+    early = forecast_outturn(data, period=7, n_draws=2, seed=1)
+    assert early.attrs["support_added_back"] == 1e6
+    assert forecast_outturn(data, n_draws=2, seed=1).attrs["support_added_back"] == 2e6
+
+
+def test_of_two_months_as_near_the_earlier_counts():
+    near = {"year": "2024/25", "service": "adults", "budget": 100e6, "outturn": 8e6}
+    both = [near | {"period": 10, "forecast": 8e6}, near | {"period": 6, "forecast": 0.0}]
+    data = {
+        "council": "A",
+        "year": "2025/26",
+        "services": [
+            {"name": "adults", "budget": 100e6, "forecasts": [{"period": 8, "variance": 1e6}]}
+        ],
+    }
+    two = forecast_outturn(data, history=both, n_draws=2, seed=1)
+    one = forecast_outturn(data, history=both[1:], n_draws=2, seed=1)
+    assert two["bias"].values.tolist() == one["bias"].values.tolist()

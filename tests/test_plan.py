@@ -460,3 +460,38 @@ def test_a_change_within_another_change_is_refused():
     plan = council(lines=[BUDGET])
     with pytest.raises(PlanError, match=r"'lines\.roads\.base' lies within 'lines'"):
         plan.with_changes({"lines": plan.lines, "lines.roads.base": 2.0})
+
+
+SURGE = {"name": "new law", "year": "2027/28", "probability": 0.5, "effect": 0.6}
+HALF = {"name": "half", "shape": "pert", "bounds": [0.2, 0.6], "central": 0.5, "stated_as": "mode"}
+WIDE = {"name": "wide", "central": 0.5, "sd": 0.1, "persistence": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("mix", "says"),
+    [
+        ({"mix": [{"driver": "half", "weight": 2.0}]}, "may lie from 0.4 to 1.2"),
+        ({"mix": [{"driver": "half", "weight": -1.0}], "central": 0.5}, "may lie from -0.1 to 0.3"),
+        ({"mix": [{"driver": "wide", "weight": 0.1}]}, "may lie from -inf to inf"),
+        ({"mix": [{"driver": "half", "weight": 0.1, "lag": 1}]}, "may lie from 0.02 to 2"),
+        ({"mix": [{"driver": "half", "weight": 0.5}], "planned": 1.5}, "may lie from 0.1 to 1.5"),
+        (
+            {"mix": [{"driver": "half", "weight": 0.5}], "sd": 0.1, "persistence": 0.0},
+            "has shape normal",
+        ),
+        ({"mix": [{"driver": "share", "weight": 0.5}]}, "driver 'share' depends on itself"),
+        ({"central": 0.5, "events": [SURGE]}, "driver 'share' reaches 1.1"),
+    ],
+    ids=range(8),
+)
+def test_a_share_that_is_a_mix_or_has_events_stays_a_share(mix, says):
+    half = HALF | {"persistence": 0.0, "previous": [20.0]}
+    care = {"kind": "care", "name": "homes", "people": 10.0, "weekly_cost": 1e3}
+    lines = [care | {"client_income": "share"}]
+    with pytest.raises(PlanError, match=says):
+        council(drivers=[half, WIDE, {"name": "share"} | mix], lines=lines)
+    fine = {
+        "name": "share",
+        "mix": [{"driver": "half", "weight": 1.5}, {"driver": "wide", "weight": 0.0}],
+    }
+    assert run(council(drivers=[half, WIDE, fine], lines=lines))["cost"].min() > 0

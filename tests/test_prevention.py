@@ -189,8 +189,8 @@ def test_prices_move_what_is_spent_and_not_how_it_works():
         ),
         ({"effect": "unbounded"}, "does not stay between 0 and 1"),
         ({"effect": "whole"}, "driver 'whole' reaches 1: all the entries there are"),
-        ({"effect": "blend"}, "driver 'blend' is a mix, which nothing keeps from 0 to 1"),
-        ({"effect": "surge"}, "driver 'surge' reaches 1.1"),
+        ({"effect": "blend"}, "driver 'blend', a mix, may lie from 0 to 2; expected 0 to 1"),
+        ({"effect": "surge"}, "driver 'surge' reaches 1.1; expected 0 to 1"),
         ({"spend": "unbounded"}, "nothing keeps driver 'unbounded' from cutting more than"),
         ({"spend": "cuts"}, "driver 'cuts' cuts 2,000,000 from a base of 0"),
         ({"spend": "grows"}, "driver 'grows' spends 30 times 'effect_at'"),
@@ -231,7 +231,7 @@ def test_a_wrong_prevention_line_is_answered_at_the_door(change, says):
         },
         {"name": "cuts", "shape": "empirical", "values": [-2e6, 0.0], "persistence": 1.0},
         {"name": "grows", "shape": "empirical", "values": [30e6, 0.0], "persistence": 1.0},
-        {"name": "blend", "mix": [{"driver": "whole", "weight": 0.5}]},
+        {"name": "blend", "mix": [{"driver": "whole", "weight": 2.0}]},
     ]
     roads = {"kind": "budget", "name": "roads", "base": 1e6}
     with pytest.raises(PlanError, match=says):

@@ -89,7 +89,7 @@ def found(people, entries, programmes, *, growth=0.0, **more):
         "weekly_cost": 1000.0,
     }
     lines = [line_of(f"help {n}", each, **more) for n, each in enumerate(programmes)]
-    foster = {"kind": "care", "name": "foster care", "people": 30.0, "weekly_cost": 500.0}
+    foster = {"kind": "care", "name": "foster care", "people": 5000.0, "weekly_cost": 500.0}
     plan = {
         "council": "A",
         "first_year": "2025/26",
@@ -160,7 +160,7 @@ def test_who_is_not_in_the_home_is_where_the_line_says(turnover, programme, shar
     ds = found(
         100.0, 100 * turnover, [programme], instead=[{"line": "foster care", "share": share}]
     )
-    there = [30.0 + share * (100.0 - each) for each in slow]
+    there = [5000.0 + share * (100.0 - each) for each in slow]
     assert people_in(ds, "foster care") == pytest.approx(there, abs=CLOSE * 100)
 
 

@@ -299,26 +299,26 @@ def prevention_problems(
                 "people who enter a year in the base year",
             )
         if isinstance(line.effect, str) and line.effect in drivers:
-            yield from _all_there_are((*path, "effect"), drivers[line.effect])
+            driver = drivers[line.effect]
+            yield from _all_there_are((*path, "effect"), driver, driver.limits(drivers)[1])
         if isinstance(line.spend, str) and line.spend in drivers:
-            yield from _spends_too_far((*path, "spend"), line, drivers[line.spend])
+            driver = drivers[line.spend]
+            yield from _spends_too_far((*path, "spend"), line, driver, driver.limits(drivers))
 
 
-def _all_there_are(path: Path, driver: Driver) -> Iterator[Problem]:
+def _all_there_are(path: Path, driver: Driver, most: float) -> Iterator[Problem]:
     """Check that a driver keeps an effect below 1; that it stays from 0 to 1 is checked for all."""
-    most = driver.limits()[1]
-    if driver.mix:
-        yield Problem(path, f"driver '{driver.name}' is a mix, which nothing keeps from 0 to 1")
-    elif 1 <= most < math.inf:
+    if most == 1:
         yield Problem(
-            path,
-            f"driver '{driver.name}' reaches {most:g}: all the entries there are; expected below 1",
+            path, f"driver '{driver.name}' reaches 1: all the entries there are; expected below 1"
         )
 
 
-def _spends_too_far(path: Path, line: PreventionLine, driver: Driver) -> Iterator[Problem]:
+def _spends_too_far(
+    path: Path, line: PreventionLine, driver: Driver, limits: tuple[float, float]
+) -> Iterator[Problem]:
     """Check that a driver keeps spending above nothing, and as near as an effect is a guide."""
-    least, most = driver.limits()
+    least, most = limits
     if least == -math.inf:
         yield Problem(
             path,
