@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mtfs.outturn import forecast_outturn, outturn_table
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
-    from mtfs.rebasing import rebase
+    from mtfs.rebasing import rebase, rebase_table
     from mtfs.returns import budget_drift, drift_correlation
 
 __version__ = VERSION
@@ -72,6 +72,7 @@ _HOMES = {
     "project_gap": "mtfs.projection",
     "quantiles": "mtfs.measures",
     "rebase": "mtfs.rebasing",
+    "rebase_table": "mtfs.rebasing",
     "reserve_risk": "mtfs.measures",
     "save_gap": "mtfs.io",
     "save_plan": "mtfs.io",
@@ -112,6 +113,7 @@ __all__ = [
     "project_gap",
     "quantiles",
     "rebase",
+    "rebase_table",
     "reserve_risk",
     "save_gap",
     "save_plan",

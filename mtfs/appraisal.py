@@ -66,8 +66,8 @@ def payback(
         the change in year-average people. ``planned_`` twins are the council's own table.
         ``paid_back`` and ``paid_back_discounted`` ``(year)`` are shares of the draws in which what
         came back by the end of a year is at least what was spent, with their standard errors
-        ``paid_back_se`` and ``paid_back_discounted_se``. For a cut they are the chance that it has
-        not yet cost more than it saved.
+        ``paid_back_se`` and ``paid_back_discounted_se``; 0 before any money is spent. For a cut
+        they are the chance that it has not yet cost more than it saved.
 
     Raises
     ------
@@ -113,7 +113,9 @@ def payback(
                 units="people", long_name="change in year-average people"
             )
     for name, cost in (("", "cumulative_cost"), ("_discounted", "net_present_cost")):
-        share = share_of_draws(found[cost] <= 0, "chance of having paid back")
+        spent = abs(found["spend"]).cumsum("year") > 0  # before that nothing has been paid back
+        back = (found[cost] < 0) | ((found[cost] == 0) & spent)
+        share = share_of_draws(back, "chance of having paid back")
         found[f"paid_back{name}_se"] = share["standard_error"].drop_vars("standard_error")
         found[f"paid_back{name}"] = share.drop_vars("standard_error")
     found.attrs = {key: with_it.attrs[key] for key in ("council", "price_base", "plan_digest")} | {

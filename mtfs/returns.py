@@ -6,22 +6,28 @@ A table of revenue account budgets and outturns becomes a :class:`mtfs.drift.Dri
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from mtfs.drift import SOURCE, DriftEvidence, Estimate, LeftOut, YearDrift
-from mtfs.vocabulary import MtfsError, listing, require_share, suggest, year_label
+from mtfs.vocabulary import Array, MtfsError, listing, require_share, suggest, year_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FAR = 0.6  # a deviation this large is a return gone wrong (Slough 2021/22: -93%), not a drift
+# A deviation this large is a return gone wrong (Slough's children 2021/22: -93%), not a drift; so
+# is an outturn that changes in a year by as large a factor (Thurrock's adults 2024/25: -48%).
+FAR = 0.6
 _COLUMNS = ("area", "la_code", "year", "basis", "measure", "value")
 _FEWEST = 4  # councils: a correlation's standard error needs more than three
 _TO_SD = 1.482602218505602  # median absolute deviation -> s.d. of a normal: 1 / 0.67449
 _YEARS_TO_REPEAT = 2
+_GROUPS = (
+    100  # of areas, left out one after another: a delete-a-group jackknife (Kott 2001, JOS 17)
+)
 _ROUNDING = 1e-9  # growth that differs by less is the same
 
 
@@ -50,7 +56,8 @@ def budget_drift(
     years
         Years with budgets; unless given, every year for which the table holds any.
     far
-        Deviations of at least this share of the budget are left out, and listed.
+        Deviations of at least this share of the budget are left out, and listed; so are, from the
+        shares that stand next year, outturns that changed by a factor of 1 + ``far`` or more.
     source
         Where the returns come from.
 
@@ -63,8 +70,14 @@ def budget_drift(
         next year's growth out of the slope. ``instrumented`` is one plus the slope of next year's
         growth of outturn on ``log(1 + v)``, instrumented by this year's growth, with White's
         standard error. Both are None with fewer than four councils, and the second also where all
-        outturns grew alike. ``repeat`` is Spearman's, its standard error after Bonett and Wright
-        (2000).
+        outturns grew alike. ``between`` is a moment estimate after Hildreth and Houck (1968, Some
+        Estimators for a Linear Model with Random Coefficients, JASA 63): the regression of the
+        squared residuals of the slopes on the squared distances of ``log(1 + v)`` from its median
+        and a constant a year, both as far as a residual holds them, all years together, each over
+        its residuals' variance (robust). Its standard error is the jackknife's, which leaves out
+        one area after another, above 100 areas one hundredth of them. None where the distances or
+        residuals do not differ, or with fewer than five councils. ``repeat`` is Spearman's, its
+        standard error after Bonett and Wright (2000).
 
     Raises
     ------
@@ -98,9 +111,11 @@ def budget_drift(
     repeats = len(wanted) >= _YEARS_TO_REPEAT
     if repeats:
         _require_councils(len(both), "both years", measure)
+    measured = [_year(table, year, logs, far, left_out) for year, logs in kept.items()]
     return DriftEvidence(
         service=name,
-        years=tuple(_year(table, year, logs, left_out) for year, logs in kept.items()),
+        years=tuple(drift for drift, _ in measured),
+        between=_between([slope for _, slope in measured if slope is not None]),
         repeat=_rank_correlation(first[both], last[both]) if repeats else None,
         years_apart=wanted[-1] - wanted[0],
         left_out=tuple(left_out),
@@ -254,22 +269,107 @@ def _logs(table: pd.DataFrame, year: int, far: float, left_out: list[LeftOut]) -
 
 
 def _neighbour(
-    table: pd.DataFrame, year: int, step: int, councils: pd.Index[str], left_out: list[LeftOut]
+    table: pd.DataFrame,
+    year: int,
+    step: int,
+    councils: pd.Index[str],
+    *,
+    far: float,
+    left_out: list[LeftOut],
 ) -> pd.Series[float] | None:
-    """Give log outturn of a neighbouring year, where there is any, and note who has none."""
+    """Give log outturn of a neighbouring year, where there is any, and note who is left out."""
     if ("outturn", year + step) not in table.columns:
         return None
     outturn = table["outturn", year + step][councils]
-    reason = f"no outturn of {year_label(year + step - 1)}, for the share that stands next year"
+    label = year_label(year + step - 1)
+    reason = f"no outturn of {label}, for the share that stands next year"
     left_out += [
         LeftOut(str(area), year_label(year - 1), reason) for area in councils[outturn.isna()]
     ]
-    return outturn.dropna().map(math.log)
+    times = outturn / table["outturn", year][councils]
+    wild = times.map(math.log).abs() >= math.log1p(far)
+    left_out += [
+        LeftOut(
+            str(area),
+            year_label(year - 1),
+            (
+                f"outturn of {label} is {times[area]:.2f} times that of {year_label(year - 1)}, "
+                f"beyond a factor of {1 + far:g}"
+            ),
+        )
+        for area in councils[wild]
+    ]
+    return outturn[~wild].dropna().map(math.log)
+
+
+@dataclass(frozen=True)
+class _Slope:
+    """A year's slope of the next outturn on the deviation, with what it leaves unexplained."""
+
+    estimate: Estimate
+    x: pd.Series[float]
+    y: pd.Series[float]
+    residual: Array
+    scale: float
+    """robust standard deviation of the residuals"""
+
+    def without(self, areas: Sequence[str]) -> _Slope | None:
+        """Fit it again without some areas; None where too few are left."""
+        kept = ~self.x.index.isin(areas)
+        return self if kept.all() else _huber_slope(self.x[kept], self.y[kept])
+
+    def rows(self) -> tuple[Array, Array, Array]:
+        """Give squared residuals, and how far each holds squared distances and a constant.
+
+        A residual is ``M u`` of the errors u, so that its square is expected to be
+        ``sum_j M_ij**2 var(u_j)``; all over the residuals' variance.
+        """
+        x = self.x.to_numpy()
+        basis, _ = np.linalg.qr(np.column_stack([np.ones_like(x), x]))  # M = 1 - basis basis'
+        leverage = np.sum(basis**2, axis=1)
+
+        def held(by: Array) -> Array:
+            others = np.sum((basis @ (basis.T @ (by[:, None] * basis))) * basis, axis=1)
+            found: Array = ((1 - 2 * leverage) * by + others) / self.scale**2
+            return found
+
+        away = (x - np.median(x)) ** 2
+        return (self.residual / self.scale) ** 2, held(away), held(np.ones_like(x))
+
+
+def _between(slopes: Sequence[_Slope]) -> Estimate | None:
+    """Estimate the variance between councils of the share that stands next year."""
+    areas = sorted({str(area) for slope in slopes for area in slope.x.index})
+    value = _moment(slopes)
+    groups = min(len(areas), _GROUPS)
+    without = [
+        _moment([slope.without(areas[first::groups]) for slope in slopes])
+        for first in range(groups)
+    ]
+    held = [each for each in without if each is not None]
+    if value is None or len(held) < groups:
+        return None
+    return Estimate(value, math.sqrt((groups - 1) * float(np.var(held))), len(areas))
+
+
+def _moment(slopes: Sequence[_Slope | None]) -> float | None:
+    """Regress squared residuals on squared distances, with a constant for every year."""
+    held = [slope for slope in slopes if slope is not None and slope.scale > _ROUNDING]
+    if not held or len(held) < len(slopes):
+        return None
+    squares, away, constant = map(
+        np.concatenate, zip(*(slope.rows() for slope in held), strict=True)
+    )
+    year = np.repeat(np.arange(len(held)), [len(slope.x) for slope in held])
+    by_year = constant[:, None] * (year[:, None] == np.arange(len(held)))
+    design = np.column_stack([away, by_year])
+    found, _, rank, _ = np.linalg.lstsq(design, squares)
+    return float(found[0]) if rank == design.shape[1] else None
 
 
 def _year(
-    table: pd.DataFrame, year: int, logs: pd.Series[float], left_out: list[LeftOut]
-) -> YearDrift:
+    table: pd.DataFrame, year: int, logs: pd.Series[float], far: float, left_out: list[LeftOut]
+) -> tuple[YearDrift, _Slope | None]:
     v = np.expm1(logs)
     budget, outturn = table["budget", year][logs.index], table["outturn", year][logs.index]
     spread = _TO_SD * float((logs - logs.median()).abs().median())
@@ -284,13 +384,15 @@ def _year(
     # the standard error of a normal's median: sqrt(pi / 2) of the mean's
     error = math.sqrt(math.pi / 2 / n) * spread * (1 + median)
     now = outturn.map(math.log)
-    after, before = (_neighbour(table, year, step, logs.index, left_out) for step in (1, -1))
-    recurrent = instrumented = None
+    after, before = (
+        _neighbour(table, year, step, logs.index, far=far, left_out=left_out) for step in (1, -1)
+    )
+    slope = instrumented = None
     if after is not None:
-        recurrent = _huber_slope(logs, (after - budget.map(math.log)).dropna())
+        slope = _huber_slope(logs, (after - budget.map(math.log)).dropna())
         if before is not None:
             instrumented = _instrumented(logs, (after - now).dropna(), (now - before).dropna())
-    return YearDrift(
+    drift = YearDrift(
         year=year_label(year - 1),
         councils=n,
         mean=float(v.mean()),
@@ -299,19 +401,21 @@ def _year(
         spread=spread,
         aggregate=float(outturn.sum() / budget.sum() - 1),
         above=float((v > 0).mean()),
-        recurrent=recurrent,
+        recurrent=None if slope is None else slope.estimate,
         instrumented=instrumented,
     )
+    return drift, slope
 
 
-def _huber_slope(x: pd.Series[float], y: pd.Series[float]) -> Estimate | None:
+def _huber_slope(x: pd.Series[float], y: pd.Series[float]) -> _Slope | None:
     import statsmodels.api as sm  # noqa: PLC0415 - takes a second, and only returns need it
 
     both = x.index.intersection(y.index)
     if len(both) < _FEWEST:
         return None
     fit = sm.RLM(y[both].to_numpy(), sm.add_constant(x[both].to_numpy())).fit()
-    return Estimate(float(fit.params[1]), float(fit.bse[1]), len(both))
+    estimate = Estimate(float(fit.params[1]), float(fit.bse[1]), len(both))
+    return _Slope(estimate, x[both], y[both], np.asarray(fit.resid), float(fit.scale))
 
 
 def _instrumented(

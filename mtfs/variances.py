@@ -8,11 +8,9 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from mtfs.assumptions import Declared, Money, Name, Share, form
 from mtfs.distributions import Beta
+from mtfs.drift import MOST_RECURRENT
 from mtfs.vocabulary import MtfsError
 
-# A share of an overspend that stands next year may exceed 1 where the overspend grows. A judgement:
-# well above the largest slope in councils' returns, children's 1.05 (0.08) of 2023/24.
-MOST_RECURRENT = 1.5
 _LONGEST = 50  # characters of a variance's name: the lines of a rebased plan add words to it
 
 

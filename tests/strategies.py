@@ -74,7 +74,7 @@ def spreads(draw, horizon):
     if shape == "interval":
         return {"interval": span, "persistence": draw(WALKS)}
     if shape == "lognormal_interval":
-        lean = {"central": low + width * draw(numbers(0.3, 0.7))} if draw(st.booleans()) else {}
+        lean = {"central": low + width * draw(numbers(0.45, 0.55))} if draw(st.booleans()) else {}
         return {"shape": "lognormal", "interval": span, "persistence": draw(WALKS)} | lean
     if shape in {"normal", "lognormal", "student_t"}:
         found = {

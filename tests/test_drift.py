@@ -1,7 +1,7 @@
 """Evidence of drift from returns, the driver made from it, and budgets that drift, by hand."""
 
 import math
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,9 +81,9 @@ def test_deviations_that_turn_round_do_not_persist():
 
 def test_the_share_that_stands_next_year_is_a_slope_in_logs():
     # log deviations -0.06 to 0.06; next year's outturn 10% up, half of the deviation, and an error
-    # that is unrelated to it: +1, -1, -1, +1 hundredth. Growth in the year: -5, -1, 3, 3 halves.
+    # that is unrelated to it: +1, -1, -1, +1 hundredth. In the year: -5, -1, 3, 3 twentieths.
     x, error = 0.02 * np.array([-3, -1, 1, 3]), 0.01 * np.array([1, -1, -1, 1])
-    growth = np.array([-2.5, -0.5, 1.5, 1.5])
+    growth = np.array([-0.25, -0.05, 0.15, 0.15])
     figures = {
         ("budget", 2024): [100] * 4,
         ("outturn", 2023): 100 * np.exp(x - growth),
@@ -92,11 +92,13 @@ def test_the_share_that_stands_next_year_is_a_slope_in_logs():
     }
     year = budget_drift(returns(figures), "care").years[0]
     assert year.recurrent.value == pytest.approx(0.5)
-    # one plus (growth . next growth) / (growth . deviation) = 1 - 0.5 - 0.02 / 0.28
-    assert year.instrumented.value == pytest.approx(0.5 - 0.02 / 0.28)
+    # one plus (growth . next growth) / (growth . deviation) = 1 - 0.5 - 0.002 / 0.028
+    assert year.instrumented.value == pytest.approx(0.5 - 0.002 / 0.028)
     slope = year.instrumented.value - 1
     residual = (error - 0.5 * x) - slope * x
-    assert year.instrumented.se == pytest.approx(math.sqrt(np.sum((growth * residual) ** 2)) / 0.28)
+    assert year.instrumented.se == pytest.approx(
+        math.sqrt(np.sum((growth * residual) ** 2)) / 0.028
+    )
 
 
 def test_a_share_that_cannot_be_estimated_is_none_and_says_who_is_missing():
@@ -113,7 +115,7 @@ def test_a_share_that_cannot_be_estimated_is_none_and_says_who_is_missing():
 
 def test_outturns_that_all_grew_alike_instrument_nothing():
     figures = FOUR | {
-        ("outturn", 2023): (55, 25.5, 42, 36),
+        ("outturn", 2023): (88, 40.8, 67.2, 57.6),
         ("outturn", 2025): (120, 60, 83, 80),
     }
     year = budget_drift(returns(figures), "care").years[0]
@@ -142,6 +144,99 @@ def test_noise_in_budgets_draws_the_slope_to_one_and_leaves_the_instrumented_sha
     # as much noise as deviation: half the way from the share to one
     assert abs(year.recurrent.value - 0.75) < 4 * year.recurrent.se + 0.01
     assert abs(year.instrumented.value - share) < 4 * year.instrumented.se
+
+
+def test_variance_between_councils_by_hand_as_sums():
+    # log deviations -3 to 3, errors orthogonal to them and to a constant: Huber's fit is the line,
+    # as no error is far out. Each squared residual is expected to be sum_j M_ij^2 (s^2 + t d_j).
+    x = 0.02 * np.array([-3, -2, -1, 1, 2, 3])
+    error = 0.01 * np.array([2, -3, 1, 1, -3, 2])
+    figures = {
+        ("budget", 2024): [100] * 6,
+        ("outturn", 2024): 100 * np.exp(x),
+        ("outturn", 2025): 100 * np.exp(0.05 + 0.6 * x + error),
+    }
+    found = budget_drift(returns(figures), "care")
+    assert found.years[0].recurrent.value == pytest.approx(0.6)
+    spread = sum(x**2)
+    held = [[(float(i == j) - 1 / 6 - a * b / spread) ** 2 for j, b in enumerate(x)]
+            for i, a in enumerate(x)]  # fmt: skip
+    constant = [sum(row) for row in held]
+    away = [sum(m * b**2 for m, b in zip(row, x, strict=True)) for row in held]
+    cc = sum(c * c for c in constant)
+    ca = sum(c * a for c, a in zip(constant, away, strict=True))
+    aa = sum(a * a for a in away)
+    cy = sum(c * e**2 for c, e in zip(constant, error, strict=True))
+    ay = sum(a * e**2 for a, e in zip(away, error, strict=True))
+    assert found.between.value == pytest.approx((cc * ay - ca * cy) / (cc * aa - ca**2))
+    assert found.between.councils == 6
+
+
+def random_slopes(between, n, seed):
+    """Make two years of returns whose shares that stand next year differ between councils."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for year, noise in ((2022, 0.06), (2024, 0.04)):
+        deviation = 0.1 + 0.1 * rng.standard_normal(n)
+        share = 0.8 + between * rng.standard_normal(n)
+        after = 0.08 + share * (deviation - 0.1) + noise * rng.standard_normal(n)
+        for basis, when, logs in (
+            ("budget", year, np.zeros(n)),
+            ("outturn", year, deviation),
+            ("outturn", year + 1, after),
+        ):
+            rows += [
+                (f"{k}", f"{k}", when, basis, "care", value) for k, value in enumerate(np.exp(logs))
+            ]
+    columns = ["area", "la_code", "year", "basis", "measure", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.mark.parametrize("between", [0.0, 0.3, 0.6])
+def test_invented_councils_that_differ_are_found_to_differ_by_as_much(between):
+    found = budget_drift(random_slopes(between, 250, seed=11), "care", far=0.9).between
+    assert abs(found.value - between**2) < 3 * found.se
+    assert found.se < 0.02 + between**2 / 3  # it can tell 0.3 and 0.6 from 0
+    assert found.councils == 250
+
+
+def test_one_councils_share_is_less_certain_than_the_mean():
+    for found in RECURRENT:
+        assert found.sd == pytest.approx(math.sqrt(found.mean_sd**2 + found.between**2))
+
+
+def test_a_variance_between_councils_below_zero_is_taken_as_none():
+    adults = drift_evidence("adults")
+    found = replace(adults, between=replace(adults.between, value=-0.01)).recurrent
+    assert (found.between, found.sd) == (0.0, found.mean_sd)
+    with pytest.raises(MtfsError, match=r"do not say by how much the share .* differs between"):
+        _ = replace(adults, between=None).recurrent
+
+
+def test_councils_too_few_or_too_alike_say_nothing_of_how_they_differ():
+    figures = FOUR | {("outturn", 2025): (120, 60, 90, 80)}
+    assert budget_drift(returns(figures), "care").between is None  # three, when one is left out
+    # deviations that all lie as far from the median cannot show it
+    x = 0.05 * np.array([-1, -1, -1, 1, 1, 1])
+    alike = {
+        ("budget", 2024): [100] * 6,
+        ("outturn", 2024): 100 * np.exp(x),
+        ("outturn", 2025): 100 * np.exp(x + 0.01 * np.array([1, -1, 2, 3, -2, -3])),
+    }
+    assert budget_drift(returns(alike), "care").between is None
+
+
+def test_an_outturn_that_halves_in_a_year_is_left_out_of_the_share_and_listed():
+    figures = {
+        ("budget", 2024): (100, 50, 80, 60, 90),
+        ("outturn", 2024): (110, 51, 84, 72, 95),
+        ("outturn", 2025): (120, 60, 83, 80, 47.5),
+    }
+    found = budget_drift(returns(figures), "care")
+    assert (found.years[0].councils, found.years[0].recurrent.councils) == (5, 4)
+    assert [(left.area, left.reason) for left in found.left_out] == [
+        ("e", "outturn of 2024/25 is 0.50 times that of 2023/24, beyond a factor of 1.6")
+    ]
 
 
 def test_who_is_left_out_is_listed_with_the_reason():
@@ -305,8 +400,13 @@ def test_recurrent_shares_lie_between_the_two_estimates():
         pooled = [np.average(e[:, 0], weights=e[:, 1] ** -2.0) for e in (slopes, others)]
         errors = [(e[:, 1] ** -2.0).sum() ** -0.5 for e in (slopes, others)]
         assert found.mean == pytest.approx(sum(pooled) / 2)
-        assert found.sd == pytest.approx(math.hypot(max(errors), (pooled[0] - pooled[1]) / 2))
-        assert found.sd**2 < found.mean * (1 - found.mean)  # a beta from 0 to 1 holds it
+        assert found.mean_sd == pytest.approx(math.hypot(max(errors), (pooled[0] - pooled[1]) / 2))
+        assert found.between == pytest.approx(math.sqrt(evidence.between.value))
+        part = found.mean / 1.5
+        assert found.bounds == (0.0, 1.5)
+        # a beta from 0 to 1.5 holds it, with a peak inside: both parameters above 1
+        total = part * (1 - part) / (found.sd / 1.5) ** 2 - 1
+        assert min(part, 1 - part) * total > 1
 
 
 # The driver

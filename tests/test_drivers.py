@@ -5,7 +5,7 @@ import pytest
 from councils import BUDGET, YEARS, council, run
 from scipy import stats
 
-from mtfs import PlanError, project, scores_of
+from mtfs import MtfsError, PlanError, project, scores_of
 from mtfs.distributions import quantile_score
 
 N = 20_000
@@ -438,3 +438,18 @@ def test_scores_of_nought_give_the_median_of_every_family():
     assert float(up["path"].sel(driver="growth", year=YEARS[0]).squeeze()) == pytest.approx(
         0.055 + 0.015 * 1.2815515655
     )
+
+
+def test_a_driver_that_leaves_nothing_of_a_price_is_named():
+    # half of the draws within 2% to 6% and a median near the top: a long tail to the left
+    span = {"low": 0.02, "high": 0.06, "prob": 0.5}
+    skewed = {
+        "name": "fees",
+        "shape": "lognormal",
+        "interval": span,
+        "central": 0.05,
+        "persistence": 0.5,
+    }
+    line = {"kind": "budget", "name": "roads", "base": 1.0, "growth": "fees"}
+    with pytest.raises(MtfsError, match=r"driver 'fees' falls to -.*leaves nothing"):
+        run(council(drivers=[skewed], lines=[line]), n_draws=20_000)

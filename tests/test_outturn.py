@@ -10,8 +10,7 @@ from test_monitoring import CARE, FALL, ROADS, document, monitoring
 
 import mtfs
 from mtfs import MtfsError, PlanError, forecast_outturn, outturn_table
-from mtfs.monitoring import PastYear
-from mtfs.outturn import (
+from mtfs.belief import (
     BIAS_OVER_SIGMA,
     CORRELATION,
     SERVICE_SIGMA,
@@ -21,6 +20,7 @@ from mtfs.outturn import (
     Belief,
     months_left,
 )
+from mtfs.monitoring import PastYear
 
 
 def past(year, forecast, outturn, *, period=6, service="roads", budget=10e6):
