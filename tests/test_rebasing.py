@@ -374,9 +374,9 @@ def test_a_service_that_the_plan_does_not_hold_is_said():
     services = [
         {
             "name": "children and families",
-            "plan_service": "childen",
+            "plan_service": "chldren",
             "outturn": {"variance": 8e6},
         }
     ]
-    with pytest.raises(PlanError, match=r"'childen', .* Did you mean 'children'\?"):
+    with pytest.raises(PlanError, match=r"'chldren', .* Did you mean 'children'\?"):
         rebase(plan(), year(PLACEMENTS, services=services))
