@@ -27,12 +27,14 @@ from mtfs.lines import (
     Deliverable,
     Grant,
     Line,
+    PreventionLine,
     Saving,
     SavingsTarget,
     Source,
     fewer_than_none,
     people_changes,
     prevention_problems,
+    unlikely_prevention,
 )
 from mtfs.lines.savings import COMMON, Delivery
 from mtfs.overlaps import drift_overlaps
@@ -498,7 +500,13 @@ def implausible(draft: Draft) -> list[Problem]:
             return planned.get(assumption, np.zeros(calendar.horizon))
         return fixed_values(assumption, calendar.years)
 
-    return [*_steep(draft, values), *_above_limit(draft, calendar, values), *_too_good(draft)]
+    return [
+        *_steep(draft, values),
+        *_above_limit(draft, calendar, values),
+        *_too_good(draft),
+        *unlikely_prevention(dict(draft.each(Line))),
+        *_lowered_twice(draft),
+    ]
 
 
 Values = Callable[[Any], Array]
@@ -528,6 +536,17 @@ def _above_limit(draft: Draft, calendar: Calendar, values: Values) -> Iterator[P
                     path,
                     f"a rise of {rise:.2%} in {year} is above the referendum limit {limit:.2%}",
                 )
+
+
+def _lowered_twice(draft: Draft) -> Iterator[Problem]:
+    by = {line.reduces: line.name for _, line in draft.each(PreventionLine)}
+    for path, saving in draft.each(Saving):
+        if saving.manages in by and not saving.already_in_demand:
+            yield Problem(
+                (*path, "already_in_demand"),
+                f"is 0, but '{by[saving.manages]}' lowers the people of '{saving.manages}' too: "
+                "are some of them counted twice?",
+            )
 
 
 def _too_good(draft: Draft) -> Iterator[Problem]:

@@ -152,11 +152,11 @@ def prevention(horizon, entered):
     """A prevention line that reduces the first care line and may put people into the second."""
     # a cut would take people out of the second line, which may have too few
     instead = [{"line": line["name"], "share": 0.5} for line in entered[1:2]]
-    least = 0 if instead else -1_000_000
+    least = 0 if instead else -20
     fixed = {
         "kind": st.just("prevention"),
         "base": st.integers(1_000_000, 5_000_000).map(float),
-        "spend": by_year(st.integers(least, 5_000_000).map(float), horizon),
+        "spend": by_year(st.integers(least, 100).map(lambda n: n * 50_000.0), horizon),
         "effect_at": st.integers(1_000_000, 5_000_000).map(float),
         "reduces": st.just(entered[0]["name"]),
         "through": st.sampled_from(["entries", "step_downs"]),
@@ -183,7 +183,7 @@ def line_lists(draw, horizon, years, growth, funds, *, certain):
         found.append(line)
     entered = [line for line in found if line["kind"] == "care" and (line.get("people") or 0) >= 1]
     if entered and draw(st.booleans()):
-        entered[0]["entries"] = draw(numbers(1, 300))
+        entered[0]["entries"] = entered[0]["people"] * draw(numbers(0.05, 3))
         found.append({"name": "early help"} | draw(prevention(horizon, entered)))
     if not certain and draw(st.booleans()):
         covers = draw(st.sampled_from(["all", ["roads"]]))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import mappings
 
-from mtfs import MtfsError, Plan, PlanError, project_gap
+from mtfs import MtfsError, Plan, PlanError, PlanWarning, project_gap
 from mtfs.engine import engine_of
 
 CARE = {
@@ -184,8 +184,12 @@ def test_prices_move_what_is_spent_and_not_how_it_works():
         ({"instead": [{"line": "fostr", "share": 0.5}]}, "'fostr' does not exist"),
         ({"instead": [{"line": "residential", "share": 0.5}]}, "is the line it reduces"),
         (
-            {"instead": [{"line": "foster", "share": 0.8}, {"line": "foster", "share": 0.4}]},
+            {"instead": [{"line": "foster", "share": 0.8}, {"line": "second", "share": 0.4}]},
             "sum to 1.2",
+        ),
+        (
+            {"instead": [{"line": "foster", "share": 0.4}, {"line": "foster", "share": 0.4}]},
+            "'instead' names foster twice",
         ),
         ({"effect": "unbounded"}, "does not stay between 0 and 1"),
         ({"effect": "whole"}, "driver 'whole' reaches 1: all the entries there are"),
@@ -200,7 +204,7 @@ def test_prices_move_what_is_spent_and_not_how_it_works():
         ({"decay": 1.2}, "decay"),
         ({"effect_at": 0.0}, "effect_at"),
     ],
-    ids=range(23),
+    ids=range(24),
 )
 def test_a_wrong_prevention_line_is_answered_at_the_door(change, says):
     drivers = [
@@ -332,3 +336,24 @@ def test_no_two_figures_of_a_block_bear_one_key():
     lines = [CARE | {"name": name, "price_growth": "people"} for name in ("index", "other")]
     cost = run(council(drivers=[odd], lines=lines))["cost"]
     np.testing.assert_array_equal(cost.sel(line="index"), cost.sel(line="other"))
+
+
+@pytest.mark.parametrize(
+    ("care", "change", "says"),
+    [
+        ({"entries": 4000.0}, {}, "4,000 people enter a year where 100 are, who would stay 9 days"),
+        ({}, {"spend": [1.0, 1.5, 2.0, 2.0]}, "is at most 2 where 'effect_at' is 1,000,000"),
+        ({}, {"base": 9e6, "spend": -5e6}, "multiplies the entries of 'residential' by 3.1"),
+    ],
+    ids=["entries", "millions", "cut"],
+)
+def test_what_is_more_likely_a_slip_is_warned_of(care, change, says):
+    with pytest.warns(PlanWarning, match=says):
+        council(lines=[CARE | care, HELP | change])
+
+
+def test_a_saving_on_people_whom_prevention_lowers_too_is_warned_of():
+    saving = {"name": "reviews", "levels": 1e5, "delivery": 1.0, "manages": "residential"}
+    with pytest.warns(PlanWarning, match="'family help' lowers the people of 'residential' too"):
+        council(lines=[CARE, HELP], savings=[saving | {"already_in_demand": 0.0}])
+    council(lines=[CARE, HELP], savings=[saving | {"already_in_demand": 0.4}])

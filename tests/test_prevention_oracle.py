@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 import mtfs
 
+# what is unlikely is warned of, and is as good a test of the arithmetic as any
+pytestmark = pytest.mark.filterwarnings("ignore::mtfs.PlanWarning")
+
 STEPS = 73  # a year, of five days each
 CLOSE = 1e-3  # relative, of year-average people; the walk itself is off by less than 1e-4
 HORIZON = 6

@@ -27,6 +27,7 @@ from mtfs.lines.prevention import (
     fewer_than_none,
     people_changes,
     prevention_problems,
+    unlikely_prevention,
 )
 from mtfs.lines.programme import Programme, Scheme, schemes_of
 from mtfs.lines.savings import (
@@ -113,4 +114,5 @@ __all__ = [
     "people_changes",
     "prevention_problems",
     "schemes_of",
+    "unlikely_prevention",
 ]

@@ -29,6 +29,9 @@ from mtfs.vocabulary import Array, MtfsError, Path, Problem, listing, suggest
 
 CAUSE = "prevention"
 RARE = 1e-4  # a rate of leaving at which a series to first order is closer than the quotient
+LEAST = 0.01  # times `effect_at`: less is more likely a slip in its unit
+MONTHS = 12  # entries a year over people: a stay of a month, shorter than any of care
+TIMES = 2  # as many entries after a cut: more than any council's early help can be thought to hold
 MOST = 20  # times `effect_at`: an effect so far from where it was stated says nothing
 
 
@@ -83,6 +86,10 @@ class PreventionLine(Line):
         if held >= 1:
             what = "entries" if self.through == "entries" else "people"
             msg = f"'effect' is {held:g}: it would be all the {what} there are; expected below 1"
+            raise ValueError(msg)
+        names = [one.line for one in self.instead]
+        if twice := {name for name in names if names.count(name) > 1}:
+            msg = f"'instead' names {listing(twice)} twice; give it one share"
             raise ValueError(msg)
         shares = math.fsum(one.share for one in self.instead)
         if shares > 1:
@@ -304,6 +311,39 @@ def prevention_problems(
         if isinstance(line.spend, str) and line.spend in drivers:
             driver = drivers[line.spend]
             yield from _spends_too_far((*path, "spend"), line, driver, driver.limits(drivers))
+
+
+def unlikely_prevention(lines: Mapping[Path, Line]) -> Iterator[Problem]:
+    """List what can be used but is more likely a slip, such as in one figure's unit."""
+    for path, line in lines.items():
+        if isinstance(line, CareLine) and line.turnover > MONTHS:
+            days = 365 / line.turnover
+            yield Problem(
+                (*path, "entries"),
+                f"{line.entries:,.0f} people enter a year where {line.people:,.0f} are, who would "
+                f"stay {days:.0f} days on average; expected people a year into this line",
+            )
+        if isinstance(line, PreventionLine):
+            yield from _unlikely_spend((*path, "spend"), line)
+
+
+def _unlikely_spend(path: Path, line: PreventionLine) -> Iterator[Problem]:
+    spend = stated_numbers(line.spend)
+    most = max(map(abs, spend), default=0.0)
+    if 0 < most < LEAST * line.effect_at:
+        yield Problem(
+            path,
+            f"is at most {most:,.0f} where 'effect_at' is {line.effect_at:,.0f}, so that nothing "
+            "comes of it; are both in GBP?",
+        )
+    cut, effect = min(spend, default=0.0), max(stated_numbers(line.effect), default=0.0)
+    times = (1 - effect) ** (cut / line.effect_at)
+    if times > TIMES and line.through == "entries":
+        yield Problem(
+            path,
+            f"a cut of {-cut:,.0f} multiplies the entries of '{line.reduces}' by {times:,.1f} in "
+            "the end: an effect stated for more money than is spent now says little of a cut",
+        )
 
 
 def _all_there_are(path: Path, driver: Driver, most: float) -> Iterator[Problem]:
