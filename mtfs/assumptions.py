@@ -7,6 +7,7 @@ every year), a list (one a year), a mapping by year, a time profile, or the name
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
@@ -23,7 +24,7 @@ from pydantic import (
 )
 
 from mtfs.describe import add_descriptions
-from mtfs.problems import problems_from
+from mtfs.problems import problems_from, shown
 from mtfs.vocabulary import Array, PlanError, require_share, suggest, year_start
 
 if TYPE_CHECKING:
@@ -87,10 +88,16 @@ class Declared(BaseModel, metaclass=_Meta):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     called: ClassVar[str] = "the plan"
     """what an error with several problems calls the whole"""
+    loader: ClassVar[str | None] = None
+    """what loads it from a file"""
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
         """Check ``obj`` (a mapping, or a value of this class) and make the value."""
+        if cls.loader is not None and isinstance(obj, str | PathLike):
+            found = shown(str(obj))
+            msg = f"found {found}; expected a mapping: load a file first, with {cls.loader}"
+            raise PlanError(msg)
         try:
             return super().model_validate(obj, **options)
         except ValidationError as error:

@@ -20,8 +20,8 @@ import numpy as np
 
 from mtfs.distributions import StudentT
 from mtfs.drift import CORRELATION as OVER_BUDGET
-from mtfs.vocabulary import Array, MtfsError
-from mtfs.waterfall import MONTHS
+from mtfs.vocabulary import Array
+from mtfs.waterfall import MONTHS, require_month
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,9 +89,7 @@ def months_left(period: int) -> float:
     >>> [round(months_left(p), 2) for p in (1, 6, 12)]
     [1.0, 0.75, 0.15]
     """
-    if not 1 <= period <= MONTHS:
-        msg = f"period is {period}; expected a month from 1 (April) to 12 (March)"
-        raise MtfsError(msg)
+    require_month(period)
     floor = YEAR_END**2
     return math.sqrt(floor + (1 - floor) * (MONTHS - period) / (MONTHS - 1))
 

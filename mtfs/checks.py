@@ -73,7 +73,8 @@ _LISTS = (
     "memorandum",
 )
 _ROUNDING = 1e-9
-_STEEP = 0.5  # growth a year above which a figure is more likely a slip than a forecast
+# Growth a year, or its standard deviation, above which a figure is more likely a slip.
+_STEEP = 0.5
 
 
 T = typing.TypeVar("T")
@@ -502,6 +503,7 @@ def implausible(draft: Draft) -> list[Problem]:
 
     return [
         *_steep(draft, values),
+        *_wide(draft, calendar),
         *_above_limit(draft, calendar, values),
         *_too_good(draft),
         *unlikely_prevention(dict(draft.each(Line))),
@@ -512,16 +514,32 @@ def implausible(draft: Draft) -> list[Problem]:
 Values = Callable[[Any], Array]
 
 
-def _steep(draft: Draft, values: Values) -> Iterator[Problem]:
+def _growth_fields(draft: Draft) -> Iterator[tuple[Path, Any]]:
     for path, part in draft.parts.items():
         if not isinstance(part, Line | Source):
             continue
         for where, value in assumption_fields(part, path):
             word = str(where[-1])
             if word in _GROWTHS or word.endswith("_growth"):
-                steep = values(value).max()
-                if steep > _STEEP:
-                    yield Problem(where, f"grows by {steep:.0%} in a year; write 5% as 0.05")
+                yield where, value
+
+
+def _steep(draft: Draft, values: Values) -> Iterator[Problem]:
+    for where, value in _growth_fields(draft):
+        steep = values(value).max()
+        if steep > _STEEP:
+            yield Problem(where, f"grows by {steep:.0%} in a year; write 5% as 0.05")
+
+
+def _wide(draft: Draft, calendar: Calendar) -> Iterator[Problem]:
+    """Find growth that follows a driver whose stated spread is more likely a slip."""
+    stated = {d.name: d.sd for _, d in draft.each(Driver) if d.sd is not None}
+    for where, name in _growth_fields(draft):
+        if not isinstance(name, str) or name not in stated:
+            continue
+        wide = fixed_values(stated[name], calendar.years).max()
+        if wide > _STEEP:
+            yield Problem(where, f"'{name}' spreads by {wide:.0%} a year; write 2 points as 0.02")
 
 
 def _above_limit(draft: Draft, calendar: Calendar, values: Values) -> Iterator[Problem]:

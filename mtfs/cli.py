@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from mtfs.vocabulary import VERSION, MtfsError, PlanWarning
+from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +96,7 @@ def outturn(
     ds = forecast_outturn(held, period=period, n_draws=draws, seed=seed)
     typer.echo(f"{held.council}, {held.year}: {draws:,} draws, seed {ds.attrs['seed']}\n")
     for fall in held.waterfalls:
-        if fall.period <= ds.attrs["period"]:
+        if period is None or fall.period <= period:
             table = fall.table()
             rows = [
                 [step, f"{amount / 1e6:+.3f}" if amount else "", f"{running / 1e6:.3f}", basis]
@@ -136,7 +136,10 @@ def rebase(
     from mtfs.rebasing import rebase as rebased
 
     _require_target(output, {".yaml", ".yml"})
-    before = _plan(plan)
+    for read, what in ((plan, "plan"), (monitoring, "monitoring document")):
+        if output.exists() and Path(read).exists() and output.samefile(read):
+            _fail(f"{output}: is the {what} itself; write to another file")
+    before = _plan(plan, "give the plan first")
     after = rebased(before, _monitoring(monitoring))
     for line in after.lines[len(before.lines) :]:
         typer.echo(f"added line '{line.name}'")
@@ -144,11 +147,20 @@ def rebase(
 
 
 @app.command()
-def check(plan: PlanArgument) -> None:
-    """List everything wrong with a plan, and what is implausible; exit 1 when it cannot be used."""
-    from mtfs.io import check_plan
+def check(
+    document: Annotated[
+        str, typer.Argument(help="A plan's or monitoring document's YAML file, or an example.")
+    ],
+) -> None:
+    """List everything wrong with a plan, and what is implausible; exit 1 when it cannot be used.
 
-    problems, warned = check_plan(_file(plan))
+    A monitoring document (it has 'services' and 'year') is checked as one.
+    """
+    from mtfs.io import check_monitoring, check_plan, holds_monitoring
+
+    file = _file(document)
+    what = "monitoring" if holds_monitoring(file) else "plan"
+    problems, warned = (check_monitoring(file), []) if what == "monitoring" else check_plan(file)
     for problem in problems:
         typer.echo(f"error: {problem}", err=True)
     for problem in warned:
@@ -156,13 +168,13 @@ def check(plan: PlanArgument) -> None:
     if problems:
         typer.echo(
             (
-                f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}: the plan "
+                f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}: the {what} "
                 "cannot be used"
             ),
             err=True,
         )
         raise typer.Exit(1)
-    typer.echo("the plan can be used" + (f", with warnings: {len(warned)}" if warned else ""))
+    typer.echo(f"the {what} can be used" + (f", with warnings: {len(warned)}" if warned else ""))
 
 
 @app.command()
@@ -222,26 +234,41 @@ def version() -> None:
     typer.echo(VERSION)
 
 
-def _file(plan: str) -> str:
-    """Give the file of a plan named by path or as an example."""
-    from mtfs.io import example_file, example_names
+def _file(document: str) -> str:
+    """Give the file of a plan or monitoring document named by path or as an example."""
+    from mtfs.io import (
+        example_file,
+        example_monitoring_file,
+        example_monitoring_names,
+        example_names,
+    )
 
-    if Path(plan).exists() or plan not in example_names():
-        return plan
-    return str(example_file(plan))
+    if Path(document).exists():
+        return document
+    name = document.removeprefix(MONITORING)
+    if document.startswith(MONITORING) and name in example_monitoring_names():
+        return str(example_monitoring_file(name))
+    return str(example_file(document)) if document in example_names() else document
 
 
-def _plan(plan: str) -> Plan:
-    from mtfs.io import example_names, load_plan
+def _plan(plan: str, instead: str = "'mtfs outturn' forecasts from those") -> Plan:
+    """Load a plan; of a monitoring document say so, and what to do instead."""
+    from mtfs.io import example_names, holds_monitoring, load_plan
     from mtfs.vocabulary import suggest
 
-    if not Path(plan).exists() and plan not in example_names() and Path(plan).suffix == "":
+    file = _file(plan)
+    if file == plan and not Path(plan).exists() and Path(plan).suffix == "":
         near = suggest(plan, example_names())
         _fail(
             f"there is no file '{plan}' and no example of that name.{near} Examples: "
             f"{', '.join(example_names())}"
         )
-    return load_plan(_file(plan))
+    try:
+        return load_plan(file)
+    except PlanError:
+        if holds_monitoring(file):
+            _fail(f"{plan} looks like a monitoring document, not a plan; {instead}")
+        raise
 
 
 def _monitoring(document: str) -> Monitoring:

@@ -82,7 +82,11 @@ def total(level: xr.DataArray) -> xr.DataArray:
     )
 
 
-def _require_year(level: xr.DataArray) -> None:
+def _require_year(level: object) -> None:
+    if not isinstance(level, xr.DataArray):
+        what = "a Dataset" if isinstance(level, xr.Dataset) else f"a {type(level).__name__}"
+        msg = f"found {what}; expected one variable of a projection, such as ds['gap']"
+        raise MtfsError(msg)
     if "year" not in level.dims:
         msg = f"expected a dimension 'year'; found {', '.join(map(str, level.dims)) or 'none'}"
         raise MtfsError(msg)

@@ -104,6 +104,7 @@ class Monitoring(Declared):
     """
 
     called: ClassVar[str] = "the monitoring"
+    loader: ClassVar[str | None] = "mtfs.load_monitoring"
 
     council: Annotated[str, Field(min_length=1)]
     year: YearLabel
@@ -126,6 +127,7 @@ class Monitoring(Declared):
             *self._unknown_services(),
             *self._disordered(),
             *self._history_faults(),
+            *self._beyond_budgets(),
         ]
         if not found:
             found = [
@@ -298,6 +300,34 @@ class Monitoring(Declared):
                     f"{value:,.0f}" for value in sorted(outturns)
                 )
                 yield Problem(("history",), text)
+
+    def _beyond_budgets(self) -> Iterator[Problem]:
+        """Find variances larger than the whole budget they are of."""
+        held: list[tuple[Path, float, float | None]] = [
+            *(
+                (("services", n, "forecasts", m, "variance"), forecast.variance, each.budget)
+                for n, each in enumerate(self.services)
+                for m, forecast in enumerate(each.forecasts)
+            ),
+            *(
+                (("services", n, "outturn", "variance"), each.outturn.variance, each.budget)
+                for n, each in enumerate(self.services)
+                if each.outturn is not None
+            ),
+            *(
+                (("history", n, "forecast"), p.forecast, p.budget)
+                for n, p in enumerate(self.history)
+            ),
+            *((("history", n, "outturn"), p.outturn, p.budget) for n, p in enumerate(self.history)),
+        ]
+        for path, variance, budget in held:
+            if budget is not None and abs(variance) > budget:
+                text = (
+                    f"a variance of {pounds(variance)} is more than the whole budget of "
+                    f"{pounds(budget)}: one is in another unit, or it is spend and not spend over "
+                    "budget; give both in GBP"
+                )
+                yield Problem(path, text)
 
     def _outturns(self) -> dict[tuple[str, str], set[float]]:
         found: dict[tuple[str, str], set[float]] = {}

@@ -19,7 +19,7 @@ from mtfs.measures import Unit, in_unit, quantiles_of
 from mtfs.monitoring import TOTAL, Monitoring, PastYear, Service
 from mtfs.sampling import RandomScores, ShockSpec, draw_scores, fresh_seed, require_seed
 from mtfs.vocabulary import VERSION, Array, MtfsError, require_count, require_share
-from mtfs.waterfall import MONTHS, Step, weakest
+from mtfs.waterfall import MONTHS, Step, require_month, weakest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,6 +65,8 @@ def forecast_outturn(
         ``support_added_back``); ``forecast_variance``, ``budget``, ``bias``, ``slope``,
         ``error_sd`` and ``degrees_of_freedom`` (service): means of the parameters at the month in
         use, bias in GBP; coordinates ``period`` (0 for an outturn), ``basis`` and ``past_years``.
+        The attribute ``period`` is the month asked for or, unless given, the latest in use: 0
+        where every service has its outturn.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def forecast_outturn(
         past = [each.model_dump() if isinstance(each, PastYear) else each for each in history]
         held = Monitoring.model_validate(held.model_dump(exclude_none=True) | {"history": past})
     if period is not None:
-        months_left(require_count(period, "period"))
+        period = require_month(period)
     require_share(correlation, "correlation")
     if correlation == 1:
         raise MtfsError("correlation is 1; expected a share below 1")
@@ -122,7 +124,7 @@ def forecast_outturn(
         "title": f"{held.council}: distribution of the outturn of {held.year}",
         "council": held.council,
         "year": held.year,
-        "period": MONTHS if period is None else int(period),
+        "period": max(each.period for each in known) if period is None else period,
         "sampler": "random",
         "seed": seed,
         "n_draws": n,

@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from pydantic import Field, TypeAdapter, model_validator
@@ -41,6 +41,8 @@ class Plan(Declared):
     A plan cannot be edited: :meth:`with_changes` makes another. Raises :class:`mtfs.PlanError`,
     which lists every problem at once, when something in it is wrong.
     """
+
+    loader: ClassVar[str | None] = "mtfs.load_plan"
 
     council: Annotated[str, Field(min_length=1)]
     first_year: YearLabel

@@ -31,7 +31,16 @@ _EXPECTED = {
     "tuple_type": "a list in square brackets, one value too",
     "string_type": "text",
     "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller whole number",
+    "invalid_key": "a key that is text",
+    "string_pattern_mismatch": (
+        "a name: it starts with a letter from A to Z, a digit or an underscore, has at most 80 "
+        "characters and no line break"
+    ),
 }
+_SMART_QUOTES = "\u201c\u201d\u201e\u2018\u2019\u00ab"
 _NUMBER_ERRORS = {"float_type", "float_parsing", "int_type", "int_parsing", "literal_error"}
 
 
@@ -63,6 +72,8 @@ def problems_from(error: ValidationError, model: type[BaseModel], data: object) 
     """
     found: list[Problem] = []
     for item in error.errors(include_url=False):
+        if _follows(item):
+            continue
         path, kind, options = _walk(item["loc"], model)
         inner = item.get("ctx", {}).get("error")
         nested = (
@@ -72,6 +83,16 @@ def problems_from(error: ValidationError, model: type[BaseModel], data: object) 
         )
         found.extend(Problem(p.path, p.message, p.where or place(p.path, data)) for p in nested)
     return found
+
+
+def _follows(item: ErrorDetails) -> bool:
+    """Whether a list is called too short only because its values are wrong, which is said too."""
+    found = item["input"]
+    return (
+        item["type"] == "too_short"
+        and isinstance(found, list | tuple)
+        and len(found) >= item["ctx"]["min_length"]
+    )
 
 
 def place(path: Path, data: object) -> str:
@@ -152,16 +173,18 @@ def _message(
     known = sorted(kind.model_fields) if kind is not None else []
     last = str(item["loc"][-1]) if item["loc"] else ""
     as_text = number_as_text(found)
-    if as_text and error in _NUMBER_ERRORS:
+    if as_text and (error in _NUMBER_ERRORS or last == "form:driver"):
         return as_text
     said = {
         "extra_forbidden": f"unknown key '{last}'.{suggest(last, known)} "
         f"It may hold: {', '.join(known)}.",
-        "missing": f"'{last}' is missing; it must be given",
+        "missing": f"'{last}' is missing; it must be given"
+        if not last.isdigit()
+        else f"value {int(last) + 1} of the list is missing; it must be given",
         "union_tag_not_found": "'kind' is missing; it must be given, one of "
         + listing((name for model in options for name in kind_names(model)), 30),
         "union_tag_invalid": _unknown_kind(ctx),
-        "literal_error": f"found {_show(found)}; expected {ctx.get('expected')}."
+        "literal_error": f"found {shown(found)}; expected {ctx.get('expected')}."
         + _nearest_option(found, ctx),
         "value_error": str(ctx.get("error")),
     }
@@ -175,8 +198,10 @@ def _message(
         return f"found {found}; expected a financial year such as '{year_label(found)}'"
     expected = _expected(error, ctx, known)
     if expected is None:
-        return f"found {_show(found)}: {item['msg'][0].lower()}{item['msg'][1:]}"
-    return f"found {_show(found)}; expected {expected}"
+        return f"found {shown(found)}: {item['msg'][0].lower()}{item['msg'][1:]}"
+    if error == "string_pattern_mismatch" and str(found)[0] in _SMART_QUOTES:
+        expected += "; take the curly quotes off, or use plain ones"
+    return f"found {shown(found)}; expected {expected}"
 
 
 def _expected(error: str, ctx: Mapping[str, Any], known: Sequence[str]) -> str | None:
@@ -184,6 +209,11 @@ def _expected(error: str, ctx: Mapping[str, Any], known: Sequence[str]) -> str |
     for bound, word in bounds.items():
         if bound in ctx:
             return f"a value {word} {ctx[bound]:,.14g}"
+    sizes = {"min_length": "at least", "max_length": "at most"}
+    for size, word in sizes.items():
+        if size in ctx:
+            what = "text with {} characters" if error.startswith("string") else "a list of {}"
+            return what.format(f"{word} {ctx[size]}").replace(" 1 characters", " 1 character")
     if error in _MODEL_ERRORS:
         return f"a mapping with {', '.join(known) or 'keys'}"
     return _EXPECTED.get(error)
@@ -200,6 +230,7 @@ def _nearest_option(found: object, ctx: Mapping[str, Any]) -> str:
     return suggest(found, options) if isinstance(found, str) else ""
 
 
-def _show(value: object) -> str:
+def shown(value: object) -> str:
+    """Write a value as code has it, cut to what a line of an error can hold."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - one line of an error

@@ -117,8 +117,7 @@ class Closure(Declared):
 
     policy: Literal["plan", "respond", "none"] = "plan"
     delivery: Annotated[
-        Annotated[float, Field(strict=True, ge=0, le=1), Tag("form:number")]
-        | Annotated[Delivery, Tag("form:mapping")],
+        Annotated[Share, Tag("form:number")] | Annotated[Delivery, Tag("form:mapping")],
         Discriminator(form),
     ] = Field(default_factory=lambda: Delivery(mean=PROGRAMME[0], sd=PROGRAMME[1]))
     """share of a year's closure delivered in that year: Brighton & Hove's record unless given"""

@@ -9,9 +9,9 @@ import numpy as np
 from mtfs.assumptions import fixed_values
 from mtfs.drivers import Driver
 from mtfs.lines import CareLine, Line, Saving, SavingsTarget
-from mtfs.lines.programme import PENNY, in_order_of_need
+from mtfs.lines.programme import PENNY, round_of_needs
 from mtfs.paths import Paths, planned_rows
-from mtfs.vocabulary import Array, MtfsError, Problem
+from mtfs.vocabulary import Array, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +37,9 @@ def _rounds(draft: Draft) -> Iterator[Problem]:
                 yield Problem((*path, "needs"), f"names '{name}' twice; once is enough")
                 break
     known = {name: [n for n in saving.needs if n in held] for name, (_, saving) in held.items()}
-    try:
-        in_order_of_need(known)
-    except MtfsError as error:
-        yield Problem(("savings",), str(error))
+    if round_ := round_of_needs(known):
+        path, saving = held[round_[0]]
+        yield Problem((*path, "needs"), f"'{saving.name}' depends on itself: {' -> '.join(round_)}")
 
 
 def _too_early(draft: Draft, years: tuple[str, ...]) -> Iterator[Problem]:
@@ -88,6 +87,10 @@ def _targets(draft: Draft) -> Iterator[Problem]:
                     "would be counted twice",
                 )
             counted.setdefault(name, target.name)
+        if target.name in draft.names.get("savings", ()):
+            yield Problem(
+                (*path, "name"), f"a saving is called '{target.name}' too; rename one of the two"
+            )
         if target.scheme in draft.names.get("savings", ()):
             yield Problem(
                 (*path, "name"),

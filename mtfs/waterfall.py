@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
+import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
 from mtfs.assumptions import Declared, Money, Name, Pounds
 from mtfs.lines.savings import Delivery, rag_delivery
-from mtfs.vocabulary import Problem
+from mtfs.vocabulary import MtfsError, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,14 +21,19 @@ Basis = Literal["published", "derived", "illustrative"]
 _BASES: tuple[Basis, ...] = ("published", "derived", "illustrative")
 
 
-def _month(value: int) -> int:
-    if not 1 <= value <= MONTHS:
-        msg = f"period is {value}; expected a month from 1 (April) to 12 (March)"
-        raise ValueError(msg)
-    return value
+def require_month(value: object) -> int:
+    """Return ``value`` as an int when it is a month of a financial year."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | np.integer)
+        or not 1 <= value <= MONTHS
+    ):
+        msg = f"period is {value!r}; expected a month from 1 (April) to 12 (March)"
+        raise MtfsError(msg)
+    return int(value)
 
 
-Period = Annotated[int, Field(strict=True), AfterValidator(_month)]
+Period = Annotated[int, Field(strict=True), AfterValidator(require_month)]
 
 
 def weakest(bases: Sequence[Basis]) -> Basis:

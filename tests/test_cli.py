@@ -300,6 +300,86 @@ def test_a_wrong_document_is_an_error_and_writes_nothing(  # noqa: PLR0917 - thr
     assert not target.exists()
 
 
+def test_check_takes_a_monitoring_document_as_one(command, document):
+    assert command("check", document) == (0, "the monitoring can be used\n", "")
+    text = YEAR.replace("period: 9, variance: 1.5e6", "period: 13, variance: £1.5m")
+    document.write_text(text.replace("gross", "gros"), encoding="utf-8")
+    code, out, err = command("check", document)
+    assert (code, out) == (1, "")
+    lines = err.splitlines()
+    assert lines[0].startswith(f"error: {document}, line 7, services[0] 'adults', forecasts[0]")
+    assert any("line 12" in line and "Did you mean 'gross'?" in line for line in lines)
+    assert lines[-1] == f"{len(lines) - 1} problems: the monitoring cannot be used"
+    assert "funding" not in err
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("monitoring/rotherham_2018", "the monitoring can be used\n"),
+        ("rotherham_2018", "the plan can be used\n"),
+    ],
+)
+def test_check_takes_examples_of_both(command, name, says):
+    assert command("check", name)[:2] == (0, says)
+
+
+def test_swapped_arguments_are_named(command, plan, document, tmp_path):
+    new = tmp_path / "new.yaml"
+    code, _, err = command("rebase", document, plan, "--output", new)
+    assert code == 1
+    assert err == (
+        f"error: {document} looks like a monitoring document, not a plan; give the plan first\n"
+    )
+    code, _, err = command("run", document)
+    assert code == 1
+    assert "not a plan; 'mtfs outturn' forecasts from those" in err
+    code, _, err = command("outturn", plan)
+    assert code == 1
+    assert f"{plan}: looks like a plan, not a monitoring document" in err
+
+
+def test_a_wrong_plan_is_not_taken_for_a_monitoring_document(command, plan, document, tmp_path):
+    plan.write_text(PLAN.replace("central", "centrall"), encoding="utf-8")
+    code, _, err = command("rebase", plan, document, "--output", tmp_path / "new.yaml")
+    assert code == 1
+    assert "Did you mean 'central'?" in err
+    assert "give the plan first" not in err
+
+
+def test_outturn_of_an_empty_file_expects_a_monitoring_document(command, tmp_path):
+    file = tmp_path / "empty.yaml"
+    file.write_text("", encoding="utf-8")
+    code, _, err = command("outturn", file)
+    assert code == 1
+    assert "is empty; expected a monitoring document" in err
+
+
+@pytest.mark.parametrize("period", [0, 13])
+def test_a_month_is_from_april_to_march(command, document, period):
+    code, _, err = command("outturn", document, "--period", period)
+    assert code == 1
+    assert f"period is {period}; expected a month from 1 (April) to 12 (March)" in err
+
+
+def test_waterfalls_are_shown_beside_an_outturn(command, document):
+    known = YEAR.replace("variance: 1.5e6}\n", "variance: 1.5e6}\n    outturn: {variance: 1.5e6}\n")
+    document.write_text(known, encoding="utf-8")
+    code, out, err = command("outturn", document, "--draws", 5)
+    assert code == 0, err
+    assert "adults, period 9, GBP m over budget" in out
+
+
+def test_rebase_does_not_write_over_what_it_reads(command, plan, document):
+    for file, what in ((plan, "plan"), (document, "monitoring document")):
+        before = file.read_text(encoding="utf-8")
+        other = file.parent / "." / file.name
+        code, out, err = command("rebase", plan, document, "--output", other)
+        assert (code, out) == (1, "")
+        assert f"is the {what} itself; write to another file" in err
+        assert file.read_text(encoding="utf-8") == before
+
+
 def test_register_prints_sources(command):
     code, out, _ = command("register", "gateshead_2020")
     assert code == 0

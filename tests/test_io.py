@@ -21,7 +21,7 @@ from mtfs import (
     save_gap,
     save_plan,
 )
-from mtfs.io import check_plan, example_file, example_names, load_example
+from mtfs.io import check_plan, example_file, example_names, holds_monitoring, load_example
 from mtfs.io.yaml import line_of, read_yaml
 
 PLAN = """\
@@ -240,7 +240,18 @@ def test_loading_warns_of_the_implausible(write):
         ("5\n", "is not a mapping"),
         ("a: [1, 2\nb: 3\n", "line 2: is not YAML"),
         ("a: 1\n\tb: 2\n", "is not YAML"),
-        ("a: 1\n---\nb: 2\n", "is not YAML"),
+        ("a: 1\n---\nb: 2\n", "line 2: is not YAML: usually two documents in one file"),
+        ("a:\n  - b: 1\n c: 2\n", "line 3: is not YAML: usually uneven indentation"),
+        ("a:\n  - b: 1\n   c: 2\n", "line 3: is not YAML: usually uneven indentation"),
+        ("a:\n  b: 1\n   c: 2\n", "line 3: is not YAML: usually uneven indentation"),
+        ("a:\n\tb: 2\n", "line 2: is not YAML: usually a tab: indent with spaces"),
+        ("a: 'x\nb: 2\n", "is not YAML: usually a missing closing quote; it starts on line 1"),
+        ("a: [1\nb: 2\n", "line 2: is not YAML: usually a missing closing bracket"),
+        ("a: [1\nb: 2\n", "it starts on line 1"),
+        ("a: [1,,2]\n", "line 1: is not YAML: usually a comma or bracket too many"),
+        ("a: 1\nb 2\nc: 3\n", "usually a line without its colon, here or just above"),
+        ("a: @x\n", "Text that starts with @, % or ` goes in quotes"),
+        ("%x\na: 1\n", "line 1: is not YAML: found unknown directive name"),
         ("a: *nowhere\n", "is not YAML"),
         ("a: 1\nb: 2\na: 3\n", "line 3: the key 'a' stands twice; it is first on line 1"),
         ("a: {b: 1, b: 2}\n", "the key 'b' stands twice"),
@@ -249,7 +260,7 @@ def test_loading_warns_of_the_implausible(write):
         (b"council: Caf\xe9\n", "line 1: is not UTF-8 text"),
         (b"\x89PNG\r\n\x1a\n\x00", "not"),
     ],
-    ids=range(15),
+    ids=range(26),
 )
 def test_what_is_not_a_plan_says_so(write, text, says):
     path = write(text)
@@ -301,6 +312,29 @@ def test_every_example_loads():
     for name in example_names():
         assert load_example(name).council
         assert example_file(name).is_file()
+
+
+YEAR = "council: A\nyear: 2025/26\nservices: []\n"
+
+
+def test_a_monitoring_document_is_no_plan(write):
+    path = write(YEAR)
+    assert refusal(path) == (
+        f"{path}: looks like a monitoring document, not a plan; mtfs.load_monitoring loads it"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: *b\n", "first_year: 2026/27\n" + YEAR, PLAN])
+def test_what_is_not_a_monitoring_document_is_checked_as_a_plan(write, text):
+    assert not holds_monitoring(write(text))
+    assert holds_monitoring(write(YEAR))
+
+
+@pytest.mark.parametrize("name", ["monitoring/rotherham_2018", "nottingham_2022"])
+def test_an_example_of_monitoring_names_its_loader(name):
+    document = name.removeprefix("monitoring/")
+    with pytest.raises(MtfsError, match=rf"mtfs\.load_example_monitoring\('{document}'\) loads it"):
+        load_example(name)
 
 
 def test_an_unknown_example_names_the_nearest():

@@ -234,7 +234,7 @@ def test_delivery_reads_its_score_and_the_common_one():
         ),
         ({"delays": [{"years": 0, "probability": 0.6}]}, "at least 1"),
         ({"run_off": [0.6, 0.3]}, r"the shares of 'run_off' sum to 0\.9; expected 1"),
-        ({"run_off": []}, "at least 1 item"),
+        ({"run_off": []}, r"found \[\]; expected a list of at least 1$"),
         ({"run_off": [1.5, -0.5]}, "from 0 to 1"),
     ],
     ids=range(13),
@@ -243,6 +243,17 @@ def test_a_saving_that_cannot_be_says_what_to_do(fields, says):
     scheme = {key: value for key, value in saving(**fields).items() if value is not None}
     with pytest.raises(PlanError, match=says):
         council(lines=[BUDGET], savings=[scheme])
+
+
+def test_delivery_of_a_percentage_is_no_share():
+    with pytest.raises(PlanError, match=r"savings\[0\] 'reablement', delivery: .*70% as 0\.7$"):
+        council(lines=[BUDGET], savings=[saving(delivery=70)])
+    with pytest.raises(PlanError, match=r"delivers 700 times what was planned; expected a share$"):
+        council(lines=[BUDGET], savings=[saving(delivery=700.0)])
+    with pytest.raises(PlanError, match=r"delivers 2\.1 times"):
+        council(lines=[BUDGET], savings=[saving(delivery=2.1)])
+    with pytest.warns(PlanWarning, match="delivers 200% of what was planned"):
+        council(lines=[BUDGET], savings=[saving(delivery=2.0)])
 
 
 def test_delivery_above_all_that_was_planned_is_doubted():

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 import mtfs
-from mtfs import measures
+from mtfs import MtfsError, measures
 
 LEVELS = xr.DataArray([6.0, 33.0, 60.0, 83.0], dims="year", coords={"year": list("abcd")})
 
@@ -32,6 +32,16 @@ def ds():
         n_draws=20_000,
         seed=7,
     )
+
+
+@pytest.mark.parametrize("convention", [mtfs.annual, mtfs.total])
+def test_a_convention_is_of_one_variable(convention):
+    ds = xr.Dataset({"gap": LEVELS})
+    says = r"found a Dataset; expected one variable of a projection, such as ds\['gap'\]"
+    with pytest.raises(MtfsError, match=says):
+        convention(ds)
+    with pytest.raises(MtfsError, match="found a list; expected one variable"):
+        convention([6.0, 33.0])
 
 
 def test_annual_steps_sum_to_the_last_level():

@@ -182,6 +182,16 @@ VARIANCE = {
 }
 
 
+PAST = {
+    "year": "2024/25",
+    "service": "roads",
+    "period": 6,
+    "budget": 1e6,
+    "forecast": 0.0,
+    "outturn": 0.0,
+}
+
+
 def forecasts(*periods):
     return [CARE | {"forecasts": [{"period": p, "variance": 1e6} for p in periods]}]
 
@@ -205,6 +215,19 @@ def forecasts(*periods):
         ({"services": forecasts(6.5)}, "expected a whole number|integer"),
         ({"services": forecasts(6, 6)}, "'adult care' has two forecasts at period 6"),
         ({"services": forecasts(8, 6)}, "period 6 stands after 8; give them in order"),
+        (
+            {"services": [CARE | {"budget": 90}]},
+            (
+                r"forecasts\[0\], variance: a variance of GBP 2m is more than the whole budget of "
+                "GBP 90.00: one is in another unit, or it is spend and not spend over budget"
+            ),
+        ),
+        (
+            {"services": [ROADS | {"outturn": {"variance": -10.5e6}}]},
+            r"outturn, variance: a variance of GBP -10.5m is more than the whole budget of GBP 10m",
+        ),
+        ({"history": [PAST | {"forecast": -2e6}]}, r"history\[0\], forecast: .* GBP -2m is more"),
+        ({"history": [PAST | {"outturn": 1.1e6}]}, r"history\[0\], outturn: .* GBP 1.1m is more"),
         ({"services": []}, "'services' is empty; give at least one"),
         ({"services": [CARE, CARE]}, "'adult care' stands 2 times in services"),
         ({"services": [CARE | {"budget": -60e6}]}, "budget: found -60000000.0; expected a value"),
@@ -389,6 +412,22 @@ def test_every_error_of_a_file_has_its_line(tmp_path):
         load_monitoring(file)
     file.write_text(TEXT.replace("14", "4").replace("£0.5m", "0.4e6"), encoding="utf-8")
     assert load_monitoring(file).services[0].budget == 10e6
+
+
+def test_a_variance_may_be_the_whole_budget_and_needs_none():
+    spent = {"name": "grants", "budget": 5e6, "outturn": {"variance": -5e6}}
+    assert monitoring(services=[spent], history=[])
+    assert monitoring(services=[{key: spent[key] for key in ("name", "outturn")}])
+
+
+def test_an_empty_file_and_a_plan_are_no_monitoring_document(tmp_path):
+    file = tmp_path / "year.yaml"
+    file.write_text("", encoding="utf-8")
+    with pytest.raises(PlanError, match="is empty; expected a monitoring document, a mapping that"):
+        load_monitoring(file)
+    file.write_text("council: A\nfirst_year: 2026/27\n", encoding="utf-8")
+    with pytest.raises(PlanError, match="looks like a plan, not a monitoring document"):
+        load_monitoring(file)
 
 
 def test_an_unknown_document_names_the_nearest():

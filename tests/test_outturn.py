@@ -308,6 +308,20 @@ def test_the_month_in_use_is_the_latest_at_or_before_the_period():
     assert forecast_outturn(monitoring(), n_draws=10, seed=1).attrs["basis"] == "illustrative"
 
 
+def test_the_forecasts_month_is_the_latest_in_use_unless_one_is_asked_for():
+    def month(*services, **options):
+        ds = forecast_outturn(monitoring(services=[*services]), n_draws=2, seed=1, **options)
+        return ds.attrs["period"]
+
+    late = CARE | {"forecasts": [{"period": 9, "variance": 1e6}]}
+    known = ROADS | {"outturn": {"variance": 1e5}}
+    assert month(CARE, ROADS) == 8
+    assert month(late, ROADS) == 9
+    assert month(CARE, known) == 8
+    assert month(known) == 0
+    assert month(known, period=11) == 11
+
+
 # Same numbers again
 
 
@@ -373,8 +387,10 @@ def test_the_tables_standard_errors_are_those_of_the_draws():
     ("parts", "options", "message"),
     [
         ({}, {"period": 5}, "'adult care' has no forecast at or before period 5"),
-        ({}, {"period": 13}, "period is 13"),
-        ({}, {"period": 0}, "period is 0"),
+        ({}, {"period": 13}, r"period is 13; expected a month from 1 \(April\) to 12 \(March\)"),
+        ({}, {"period": 0}, r"period is 0; expected a month from 1 \(April\) to 12 \(March\)"),
+        ({}, {"period": 6.5}, "period is 6.5; expected a month"),
+        ({}, {"period": True}, "period is True; expected a month"),
         ({}, {"correlation": 1.0}, "correlation is 1"),
         ({}, {"correlation": -0.1}, "from 0 to 1"),
         ({}, {"n_draws": 0}, "at least 1"),

@@ -1,6 +1,7 @@
 """The plan: all its errors at once, changes, the assumption register, JSON and its schema."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -118,6 +119,14 @@ def test_what_is_not_a_mapping_is_not_a_plan(data):
     assert not warned
 
 
+@pytest.mark.parametrize("file", ["x.yaml", pathlib.Path("x.yaml")])
+def test_a_file_is_loaded_first(file):
+    with pytest.raises(MtfsError, match=r"found 'x\.yaml'; .* with mtfs\.load_plan$"):
+        mtfs.project_gap(file)
+    with pytest.raises(MtfsError, match=r"found 'x\.yaml'; .* with mtfs\.load_monitoring$"):
+        mtfs.forecast_outturn(file)
+
+
 def test_a_part_made_in_python_errs_like_one_in_a_file():
     from mtfs.lines import BudgetLine  # noqa: PLC0415 - as a user would
 
@@ -200,6 +209,9 @@ def test_random_plans_are_right(data):
 
 # The implausible
 
+CPI = {"name": "cpi", "central": 0.02, "persistence": 0.5}
+WIDE = r"growth: 'cpi' spreads by 200% a year; write 2 points as 0\.02"
+
 
 @pytest.mark.parametrize(
     ("parts", "says"),
@@ -230,8 +242,16 @@ def test_random_plans_are_right(data):
             {"lines": [{"kind": "pay", "name": "p", "pay": 1.0, "award": 3.0}]},
             "award: grows by 300%",
         ),
+        ({"lines": [BUDGET | {"growth": "cpi"}], "drivers": [CPI | {"sd": 2.0}]}, WIDE),
+        (
+            {
+                "lines": [BUDGET | {"growth": "cpi"}],
+                "drivers": [CPI | {"sd": [0.01, 0.01, 2.0, 0.02]}],
+            },
+            WIDE,
+        ),
     ],
-    ids=range(4),
+    ids=range(6),
 )
 def test_what_is_more_likely_a_slip_is_doubted(parts, says):
     with pytest.warns(PlanWarning, match=says):
@@ -243,6 +263,12 @@ def test_what_is_more_likely_a_slip_is_doubted(parts, says):
 
 def test_growth_of_half_is_believed():
     assert council(lines=[BUDGET | {"growth": 0.5}])
+    assert council(lines=[BUDGET | {"growth": "cpi"}], drivers=[CPI | {"sd": 0.5}])
+
+
+def test_a_wide_driver_that_no_growth_follows_is_believed():
+    line = {"kind": "change", "name": "growth", "cause": "people", "levels": "cpi"}
+    assert council(lines=[line], drivers=[CPI | {"sd": 2.0}])
 
 
 # Changes

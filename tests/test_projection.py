@@ -179,9 +179,13 @@ def test_splitting_a_line_in_two_changes_nothing(data, part):
         (
             ln
             for ln in data["lines"]
-            if ln["kind"] not in {"risk", "contingency"}
+            if ln["kind"] not in {"risk", "contingency", "prevention"}
             and "dispersion" not in ln
+            and "entries" not in ln  # prevention names it
             and ln["name"] != "roads"
+            and not any(
+                ln["name"] == to["line"] for p in data["lines"] for to in p.get("instead", ())
+            )
         ),
         None,
     )

@@ -179,6 +179,18 @@ savings_targets:
     assert 8 in lines
 
 
+def test_a_targets_delivery_in_percent_is_no_share():
+    with pytest.raises(PlanError, match=r"savings_targets\[0\] .*write 70% as 0\.7"):
+        programme([scheme()], [target(delivery=70.0)])
+
+
+@pytest.mark.parametrize("held", [["digital"], []])
+def test_a_target_and_a_saving_have_names_of_their_own(held):
+    says = r"savings_targets\[0\] 'digital', name: a saving is called 'digital' too; rename one"
+    with pytest.raises(PlanError, match=says):
+        programme([scheme()], [target(name="digital", schemes=held)])
+
+
 def test_a_target_that_delivers_more_than_it_lacks_is_doubted():
     with pytest.warns(PlanWarning, match=r"savings_targets\[0\] .*delivers 110%"):
         programme([scheme()], [target(delivery=1.1)])

@@ -1,8 +1,10 @@
 """The room that opens paths: plans in, results out."""
 
 from mtfs.io.documents import (
+    check_monitoring,
     example_monitoring_file,
     example_monitoring_names,
+    holds_monitoring,
     load_example_monitoring,
     load_monitoring,
 )
@@ -17,11 +19,13 @@ from mtfs.io.plans import (
 from mtfs.io.results import load_gap, plan_of, save_gap
 
 __all__ = [
+    "check_monitoring",
     "check_plan",
     "example_file",
     "example_monitoring_file",
     "example_monitoring_names",
     "example_names",
+    "holds_monitoring",
     "load_example",
     "load_example_monitoring",
     "load_gap",

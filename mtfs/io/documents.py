@@ -1,4 +1,4 @@
-"""Loading monitoring documents from files and from those that ship."""
+"""Loading monitoring documents from files and from those that ship, and telling them from plans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from mtfs.monitoring import Monitoring
 from mtfs.vocabulary import MtfsError, PlanError, listing, suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from os import PathLike
+
+    from mtfs.vocabulary import Problem
+
+WHAT = "a monitoring document"
 
 
 def load_monitoring(path: str | PathLike[str]) -> Monitoring:
@@ -32,12 +37,41 @@ def load_monitoring(path: str | PathLike[str]) -> Monitoring:
     PlanError
         When the file is not one or does not add up; lists every problem with its file and line.
     """
-    data, lines = read_yaml(path)
+    data, lines = read_yaml(path, WHAT)
+    if "first_year" in data and "services" not in data:
+        msg = f"{path}: looks like a plan, not a monitoring document; mtfs.load_plan loads it"
+        raise PlanError(msg)
     try:
         return Monitoring.model_validate(data)
     except PlanError as error:
         found = [replace(p, file=str(path), line=line_of(p.path, lines)) for p in error.problems]
         raise PlanError(sorted(found, key=lambda p: p.line or 0), Monitoring.called) from None
+
+
+def check_monitoring(path: str | PathLike[str]) -> list[Problem]:
+    """List every problem of a monitoring document's file, each with its line; none if it is right.
+
+    What figures say against each other is looked at once each is right in itself.
+    """
+    try:
+        load_monitoring(path)
+    except PlanError as error:
+        return list(error.problems)
+    return []
+
+
+def holds_monitoring(path: str | PathLike[str]) -> bool:
+    """Whether a file looks like a monitoring document and not like a plan."""
+    try:
+        data, _ = read_yaml(path)
+    except PlanError:
+        return False
+    return looks_like_monitoring(data)
+
+
+def looks_like_monitoring(data: Mapping[str, object]) -> bool:
+    """Whether a mapping has the keys of a monitoring document and not a plan's."""
+    return data.keys() >= {"services", "year"} and "first_year" not in data
 
 
 def example_monitoring_names() -> list[str]:

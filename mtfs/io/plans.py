@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtfs.io.documents import WHAT, example_monitoring_names, looks_like_monitoring
 from mtfs.io.results import beside
 from mtfs.io.yaml import line_of, read_yaml, write_yaml
 from mtfs.plan import Plan, find_problems
@@ -82,6 +83,9 @@ def check_plan(path: str | PathLike[str]) -> tuple[list[Problem], list[Problem]]
         data, lines = read_yaml(path)
     except PlanError as error:
         return list(error.problems), []
+    if looks_like_monitoring(data):
+        message = f"looks like {WHAT}, not a plan; mtfs.load_monitoring loads it"
+        return [Problem((), message, file=str(path))], []
     problems, warned = find_problems(data)
 
     def placed(found: list[Problem]) -> list[Problem]:
@@ -119,6 +123,13 @@ def load_example(name: str) -> Plan:
 def example_file(name: str) -> resources.abc.Traversable:
     """Find the file of a plan that ships."""
     names = example_names()
+    document = name.removeprefix("monitoring/")
+    if name not in names and document in example_monitoring_names():
+        msg = (
+            f"'{name}' is an example of {WHAT}, not of a plan; "
+            f"mtfs.load_example_monitoring('{document}') loads it"
+        )
+        raise MtfsError(msg)
     if name not in names:
         msg = f"no example is called '{name}'.{suggest(name, names)} There is: {listing(names)}."
         raise MtfsError(msg)

@@ -29,10 +29,46 @@ _SPECIAL = {
     "+.inf": float("inf"),
     ".nan": float("nan"),
 }
+_UNEVEN = (
+    "uneven indentation, here or just above: what belongs together starts in the same column, "
+    "with spaces; or text after a closing quote or bracket"
+)
+_TAB = "a tab: indent with spaces. Text that starts with @, % or ` goes in quotes"
+_UNCLOSED = "a missing closing bracket or brace, or a missing comma in a list"
+_EMPTY = "a comma or bracket too many, or a value that is missing"
+_COLON = (
+    "uneven indentation, a line above without its colon, or text that holds a colon: put such text "
+    "in quotes"
+)
+_USUALLY = (
+    ("unexpected end of stream", "a missing closing quote"),
+    ("another document", "two documents in one file, parted by '---': keep one a file"),
+    ("<document start>", "text after the end of the document: keep one document a file"),
+    ("cannot start any token", _TAB),
+    ("tab character", _TAB),
+    ("expected ',' or", _UNCLOSED),
+    ("node content", _EMPTY),
+    ("expected key", _UNEVEN),
+    ("expected '-' indicator", _UNEVEN),
+    ("<block end>", _UNEVEN),
+    ("values are not allowed", _COLON),
+    ("entries are not allowed", "a list that starts on its key's line: start it on the next"),
+    ("could not find expected ':'", "a line without its colon, here or just above"),
+    ("unknown escape character", "a backslash in double quotes: use single quotes"),
+    ("alphabetic or numeric character", "text that starts with * or &: put it in quotes"),
+    ("second occurrence", "two anchors (&) of one name: rename one"),
+    ("undefined alias", "text that starts with *: put it in quotes"),
+    ("comment or line break", "text that starts with | or >: put it in quotes"),
+    ("chomping or indentation", "text that starts with | or >: put it in quotes"),
+)
+"""what of the parser's words (those of its two loaders) stands for which slip"""
+_OPENED = re.compile("flow|quoted|simple key")  # parsed things whose start is worth a line
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
-def read_yaml(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[Place, int]]:
+def read_yaml(
+    path: str | PathLike[str], expected: str = "a plan"
+) -> tuple[dict[str, Any], dict[Place, int]]:
     """Read a YAML mapping and the line on which each of its parts stands.
 
     Scalars follow YAML 1.2: ``1e6`` is a number, ``no`` and ``2026/27`` are text. Duplicate keys,
@@ -42,6 +78,8 @@ def read_yaml(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[Place, in
     ----------
     path
         The file.
+    expected
+        What the file should hold, for errors: "a plan" or "a monitoring document".
 
     Returns
     -------
@@ -60,8 +98,8 @@ def read_yaml(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[Place, in
             raise PlanError(f"{file}: is a folder; expected a YAML file")
         if size > MAX_BYTES:
             raise PlanError(
-                f"{file}: has {size / 1e6:,.0f} MB; a plan has at most {MAX_BYTES / 1e6:.0f} "
-                "MB. Is it a plan?"
+                f"{file}: has {size / 1e6:,.0f} MB; {expected} has at most {MAX_BYTES / 1e6:.0f} "
+                f"MB. Is it {expected}?"
             )
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -69,36 +107,50 @@ def read_yaml(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[Place, in
         raise PlanError(f"{file}, line {line}: is not UTF-8 text") from None
     except OSError as error:
         raise PlanError(f"{file}: cannot be read: {error.strerror or error}") from None
-    return _parse(text, str(file))
+    return _parse(text, str(file), expected)
 
 
-def _parse(text: str, file: str) -> tuple[dict[str, Any], dict[Place, int]]:
+def _parse(text: str, file: str, expected: str) -> tuple[dict[str, Any], dict[Place, int]]:
     try:
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = mark.line + 1 if mark is not None else None
-        raise PlanError([Problem((), f"is not YAML: {error.problem}", "", file, line)]) from None
+        raise PlanError([Problem((), f"is not YAML: {_slip(error)}", "", file, line)]) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise PlanError(f"{file}: is not YAML: {str(error).splitlines()[0]}") from None
     if node is None:
-        raise PlanError(f"{file}: is empty; expected a plan, a mapping that starts with 'council'")
+        raise PlanError(
+            f"{file}: is empty; expected {expected}, a mapping that starts with 'council'"
+        )
     if not isinstance(node, yaml.MappingNode):
         raise PlanError(
-            [Problem((), "is not a mapping; a plan starts with 'council: ...'", "", file, 1)]
+            [Problem((), f"is not a mapping; {expected} starts with 'council: ...'", "", file, 1)]
         )
-    reader = _Reader(file)
+    reader = _Reader(file, expected)
     data = reader.build(node, ())
     if reader.problems:
         raise PlanError(reader.problems)
     return data, reader.lines
 
 
+def _slip(error: yaml.MarkedYAMLError) -> str:
+    """Say which slip the parser's words usually stand for, and where a quote or bracket opens."""
+    said = str(error.problem)
+    usually = next((slip for words, slip in _USUALLY if words in said), None)
+    if usually is None:
+        return said
+    start = error.context_mark if _OPENED.search(error.context or "") else None
+    since = f"; it starts on line {start.line + 1}" if start is not None else ""
+    return f"usually {usually}{since} (the parser: {said})"
+
+
 class _Reader:
     """Turns a tree of nodes into Python values and remembers their lines."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, expected: str) -> None:
         self.file = file
+        self.expected = expected
         self.lines: dict[Place, int] = {}
         self.problems: list[Problem] = []
         self._nodes = 0
@@ -111,9 +163,8 @@ class _Reader:
             what = (
                 f"more than {MAX_NODES:,} values" if self._nodes > MAX_NODES else "too many levels"
             )
-            raise PlanError(
-                [Problem((), f"has {what}, aliases included; is it a plan?", "", self.file, line)]
-            )
+            asked = f"aliases included; is it {self.expected}?"
+            raise PlanError([Problem((), f"has {what}, {asked}", "", self.file, line)])
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if isinstance(node, yaml.SequenceNode):

@@ -183,12 +183,29 @@ def in_order_of_need(needs: Mapping[str, Iterable[str]]) -> list[str]:
     >>> in_order_of_need({"reviews": ["new system"], "new system": []})
     ['new system', 'reviews']
     """
-    try:
-        return list(TopologicalSorter(needs).static_order())
-    except CycleError as error:
-        round_ = error.args[1][::-1]  # the sorter lists what is needed first
+    if round_ := round_of_needs(needs):
         msg = f"saving '{round_[0]}' depends on itself: {' -> '.join(round_)}"
-        raise MtfsError(msg) from None
+        raise MtfsError(msg)
+    return list(TopologicalSorter(needs).static_order())
+
+
+def round_of_needs(needs: Mapping[str, Iterable[str]]) -> list[str]:
+    """Give a round of schemes that need each other, from its first in ``needs`` back to it.
+
+    Examples
+    --------
+    >>> round_of_needs({"a": [], "b": ["c"], "c": ["b"]})
+    ['b', 'c', 'b']
+    >>> round_of_needs({"a": [], "b": ["a"]})
+    []
+    """
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        held = error.args[1][:0:-1]  # the sorter lists what is needed first, and its first twice
+        start = held.index(next(name for name in needs if name in held))
+        return [*held[start:], *held[:start], held[start]]
+    return []
 
 
 def schemes_of(

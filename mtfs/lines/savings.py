@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from mtfs.assumptions import Declared, Name, Noted, PoundsAssumption, Share, form
 from mtfs.distributions import Beta, quantile_score, read_table, table_of
@@ -19,6 +19,9 @@ from mtfs.vocabulary import Array
 COMMON = "savings.common"
 CORPORATE = "corporate"
 ROUNDING = 1e-9  # how far shares that make a whole may sum from 1
+
+# A share delivered above it is a percentage; from 1 to it a plan may mean what it says.
+MOST_DELIVERED = 2.0
 
 # How far schemes fail together. No estimate is published; 0.2 to 0.4 is a judgement (three years of
 # one council, Brighton & Hove 2022/23 to 2024/25, are too few to tell it from 0). State your own.
@@ -86,6 +89,14 @@ class ServiceShare(Declared):
     """share of the scheme; the shares of all its services sum to 1"""
 
 
+def _delivered(value: float) -> float:
+    if value > MOST_DELIVERED:
+        hint = f": write {value:g}% as {value / 100:g}" if value <= 100 * MOST_DELIVERED else ""
+        msg = f"delivers {value:g} times what was planned; expected a share{hint}"
+        raise ValueError(msg)
+    return value
+
+
 class Deliverable(Noted):
     """Planned savings and how they arrive: what a scheme and a target have in common."""
 
@@ -95,7 +106,12 @@ class Deliverable(Noted):
     rag: Literal["green", "amber", "red", "unidentified"] | None = None
     delivery: (
         Annotated[
-            Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False), Tag("form:number")]
+            Annotated[
+                float,
+                Field(strict=True, ge=0, allow_inf_nan=False),
+                AfterValidator(_delivered),
+                Tag("form:number"),
+            ]
             | Annotated[Delivery, Tag("form:mapping")],
             Discriminator(form),
         ]
