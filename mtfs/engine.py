@@ -20,7 +20,7 @@ from mtfs.plan import Plan
 from mtfs.reserves import ReserveOutcome, ReserveStage, planned_openings
 from mtfs.sampling import Scores, ShockSpec
 from mtfs.schema import allocate
-from mtfs.vocabulary import BLOCK, Array
+from mtfs.vocabulary import BLOCK, Array, MtfsError, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -196,7 +196,22 @@ class Engine:
             people_changes=self.people_changes,
             planned_paths=self.planned_paths,
         )
-        self._evaluate(paths, store.part(blocks))
+        part = store.part(blocks)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            self._evaluate(paths, part)
+        if not np.isfinite(part.arrays["gap"]).all():
+            raise MtfsError(self._not_a_number(paths))
+
+    def _not_a_number(self, paths: Paths) -> str:
+        """Say which drivers may have made the gap of a draw no number."""
+        below = [name for name in self.labels["driver"] if paths.value(name).min() <= -1]
+        found = (
+            f"; {listing(below)} falls below -100%, which as a growth leaves nothing: narrow its "
+            "spread, or choose a shape with bounds"
+            if below
+            else ""
+        )
+        return f"the gap of a draw is not a number{found}"
 
     def _room(self, blocks: range, bench: Bench, store: Store) -> Array:
         """Give the place of some blocks' paths: in the result where it keeps them."""

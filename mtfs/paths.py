@@ -100,24 +100,8 @@ class Paths:
         return found
 
     def index(self, growth: Assumption) -> Array:
-        """Compound yearly growth into an index, the base year being 1.
-
-        Raises
-        ------
-        MtfsError
-            When a driver falls to -100% or below in a draw; names it.
-        """
-        return self.derived(("", "index", growth), growth, lambda: self._compounded(growth))
-
-    def _compounded(self, growth: Assumption) -> Array:
-        values = self.value(growth)
-        if values.min() <= -1:  # stated growth is checked at the door; a driver's tail is not
-            msg = (
-                f"driver '{growth}' falls to {values.min():.0%} in a year of some draw, and growth "
-                "of -100% or less leaves nothing: narrow its spread, or choose a shape with bounds"
-            )
-            raise MtfsError(msg)
-        return compounded(values)
+        """Compound yearly growth into an index, the base year being 1."""
+        return self.derived(("", "index", growth), growth, lambda: compounded(self.value(growth)))
 
     def opening_balance(self, fund: str) -> Array:
         """Give a fund's planned opening balance in each year, shape (year, 1), GBP."""

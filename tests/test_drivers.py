@@ -440,16 +440,17 @@ def test_scores_of_nought_give_the_median_of_every_family():
     )
 
 
-def test_a_driver_that_leaves_nothing_of_a_price_is_named():
-    # half of the draws within 2% to 6% and a median near the top: a long tail to the left
+def test_a_driver_that_leaves_no_number_is_named():
+    # half of the draws within 2% to 6% and a median near the top: a long tail to the left, below
+    # -100% in a draw of thousands, where a power of the price is no number
     span = {"low": 0.02, "high": 0.06, "prob": 0.5}
     skewed = {
-        "name": "fees",
+        "name": "prices",
         "shape": "lognormal",
         "interval": span,
         "central": 0.05,
         "persistence": 0.5,
     }
-    line = {"kind": "budget", "name": "roads", "base": 1.0, "growth": "fees"}
-    with pytest.raises(MtfsError, match=r"driver 'fees' falls to -.*leaves nothing"):
-        run(council(drivers=[skewed], lines=[line]), n_draws=20_000)
+    fees = {"kind": "fees", "name": "fees", "income": 1.0, "elasticity": -0.3}
+    with pytest.raises(MtfsError, match=r"not a number; prices falls below -100%"):
+        run(council(drivers=[skewed], lines=[fees | {"price_index": "prices"}]), n_draws=20_000)
