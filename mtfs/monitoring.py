@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ROUNDING = 0.5
 TOTAL = "total"
 """the row of tables under the services"""
+MOST_OVER = 10  # times a net budget: a variance beyond it is more likely in another unit
 Budget = Annotated[Pounds, Field(gt=0)]
 
 
@@ -302,7 +303,10 @@ class Monitoring(Declared):
                 yield Problem(("history",), text)
 
     def _beyond_budgets(self) -> Iterator[Problem]:
-        """Find variances larger than the whole budget they are of."""
+        """Find variances many times the budget they are of.
+
+        A net budget may be small where income nearly pays for a service, so once is not too much.
+        """
         held: list[tuple[Path, float, float | None]] = [
             *(
                 (("services", n, "forecasts", m, "variance"), forecast.variance, each.budget)
@@ -321,9 +325,9 @@ class Monitoring(Declared):
             *((("history", n, "outturn"), p.outturn, p.budget) for n, p in enumerate(self.history)),
         ]
         for path, variance, budget in held:
-            if budget is not None and abs(variance) > budget:
+            if budget is not None and abs(variance) > MOST_OVER * budget:
                 text = (
-                    f"a variance of {pounds(variance)} is more than the whole budget of "
+                    f"a variance of {pounds(variance)} is more than {MOST_OVER} times the budget of "
                     f"{pounds(budget)}: one is in another unit, or it is spend and not spend over "
                     "budget; give both in GBP"
                 )

@@ -218,16 +218,16 @@ def forecasts(*periods):
         (
             {"services": [CARE | {"budget": 90}]},
             (
-                r"forecasts\[0\], variance: a variance of GBP 2m is more than the whole budget of "
+                r"forecasts\[0\], variance: a variance of GBP 2m is more than 10 times the budget of "
                 "GBP 90.00: one is in another unit, or it is spend and not spend over budget"
             ),
         ),
         (
-            {"services": [ROADS | {"outturn": {"variance": -10.5e6}}]},
-            r"outturn, variance: a variance of GBP -10.5m is more than the whole budget of GBP 10m",
+            {"services": [ROADS | {"outturn": {"variance": -100.5e6}}]},
+            r"outturn, variance: a variance of GBP -100.5m is more than 10 times the budget of GBP 10m",
         ),
-        ({"history": [PAST | {"forecast": -2e6}]}, r"history\[0\], forecast: .* GBP -2m is more"),
-        ({"history": [PAST | {"outturn": 1.1e6}]}, r"history\[0\], outturn: .* GBP 1.1m is more"),
+        ({"history": [PAST | {"forecast": -20e6}]}, r"history\[0\], forecast: .* GBP -20m is more"),
+        ({"history": [PAST | {"outturn": 11e6}]}, r"history\[0\], outturn: .* GBP 11m is more"),
         ({"services": []}, "'services' is empty; give at least one"),
         ({"services": [CARE, CARE]}, "'adult care' stands 2 times in services"),
         ({"services": [CARE | {"budget": -60e6}]}, "budget: found -60000000.0; expected a value"),
