@@ -327,9 +327,9 @@ class Monitoring(Declared):
         for path, variance, budget in held:
             if budget is not None and abs(variance) > MOST_OVER * budget:
                 text = (
-                    f"a variance of {pounds(variance)} is more than {MOST_OVER} times the budget of "
-                    f"{pounds(budget)}: one is in another unit, or it is spend and not spend over "
-                    "budget; give both in GBP"
+                    f"a variance of {pounds(variance)} is more than {MOST_OVER} times the budget "
+                    f"of {pounds(budget)}: one is in another unit, or it is spend and not spend "
+                    "over budget; give both in GBP"
                 )
                 yield Problem(path, text)
 
