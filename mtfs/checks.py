@@ -511,6 +511,22 @@ def implausible(draft: Draft) -> list[Problem]:
     ]
 
 
+def unused(draft: Draft) -> list[Problem]:
+    """List drivers that move nothing: harmless in themselves, and a sure sign of a gap too narrow.
+
+    A check says so; making a plan does not, as drivers may wait for lines, or serve as inflation.
+    """
+    used = {one.driver for _, driver in draft.each(Driver) for one in driver.mix}
+    for path, part in draft.parts.items():
+        if not isinstance(part, Driver):
+            used |= {value for _, value in assumption_fields(part, path) if isinstance(value, str)}
+    return [
+        Problem(path, "moves nothing: no line, saving, funding or other driver follows it")
+        for path, driver in draft.each(Driver)
+        if driver.name not in used
+    ]
+
+
 Values = Callable[[Any], Array]
 
 

@@ -123,6 +123,11 @@ def outturn(
     _show_table("outturn over budget, GBP m (Monte Carlo standard error)", columns, rows)
     if back := ds.attrs["support_added_back"]:
         typer.echo(f"The total adds back GBP {back / 1e6:.3f}m of support from outside.")
+    if left := ds.attrs["left_unsecured"]:
+        typer.echo(
+            f"GBP {left / 1e6:.3f}m that the council is still to secure is not taken off: its "
+            "waterfall is of a month that not every service has a forecast of."
+        )
 
 
 @app.command()

@@ -66,7 +66,8 @@ def forecast_outturn(
         ``error_sd`` and ``degrees_of_freedom`` (service): means of the parameters at the month in
         use, bias in GBP; coordinates ``period`` (0 for an outturn), ``basis`` and ``past_years``.
         The attribute ``period`` is the month asked for or, unless given, the latest in use: 0
-        where every service has its outturn.
+        where every service has its outturn. ``left_unsecured`` is what a council's own waterfall
+        is still to secure in a month that not every service is at, GBP; it is not taken off.
 
     Raises
     ------
@@ -132,6 +133,7 @@ def forecast_outturn(
         "basis": weakest([each.basis for each in known]),
         "prior": PRIOR,
         "support_added_back": float(back),
+        "left_unsecured": _left_out(held, known),
         "monitoring": held.to_json(),
         "mtfs_version": VERSION,
     }
@@ -217,6 +219,17 @@ def _council_steps(held: Monitoring, known: Sequence[_State]) -> list[_Late]:
         for step in fall.waiting
         if not step.counted
     ]
+
+
+def _left_out(held: Monitoring, known: Sequence[_State]) -> float:
+    """Sum what the council is still to secure in months that not every service is at, GBP."""
+    return math.fsum(
+        step.amount
+        for fall in held.waterfalls
+        if fall.service is None and any(each.period != fall.period for each in known)
+        for step in fall.waiting
+        if not step.counted
+    )
 
 
 def _dataset(

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter, model_validator
 
 from mtfs.assumptions import Declared, Money, Note, Noted, Share, YearLabel, require_fields
-from mtfs.checks import Draft, implausible, reference_problems, taken_beyond_none
+from mtfs.checks import Draft, implausible, reference_problems, taken_beyond_none, unused
 from mtfs.drivers import Correlation, Driver
 from mtfs.lines import (
     AnyLine,
@@ -339,7 +339,8 @@ def find_problems(data: object) -> tuple[list[Problem], list[Problem]]:
         except PlanError as error:
             problems = list(error.problems)
         else:
-            return [], [_placed(p, data) for p in implausible(Draft.of(plan))]
+            draft = Draft.of(plan)
+            return [], [_placed(p, data) for p in [*implausible(draft), *unused(draft)]]
         if not isinstance(data, Mapping):
             return problems, []
         draft = Draft.salvage(data, _part_types())

@@ -398,3 +398,13 @@ def test_the_command_is_installed():
         check=True,
     )
     assert found.stdout.strip() == mtfs.__version__
+
+
+def test_check_names_a_driver_that_moves_nothing(command, plan):
+    text = plan.read_text(encoding="utf-8")
+    driver = "  - {name: spare, central: 0.02, sd: 0.01, persistence: 0.5}\n"
+    plan.write_text(text.replace("drivers:\n", "drivers:\n" + driver, 1), encoding="utf-8")
+    code, out, err = command("check", plan)
+    assert code == 0
+    assert "'spare': moves nothing: no line, saving, funding or other driver follows it" in err
+    assert "with warnings: 1" in out

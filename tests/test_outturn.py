@@ -462,3 +462,17 @@ def test_of_two_months_as_near_the_earlier_counts():
     two = forecast_outturn(data, history=both, n_draws=2, seed=1)
     one = forecast_outturn(data, history=both[1:], n_draws=2, seed=1)
     assert two["bias"].values.tolist() == one["bias"].values.tolist()
+
+
+def test_what_a_councils_waterfall_of_another_month_leaves_out_is_said():
+    step = {"name": "spending controls", "amount": 0.3e6, "kind": "to_be_secured", "rag": "green"}
+    whole = {"name": "council", "period": 8, "gross": 1.0e6, "steps": [step], "net": 1.0e6}
+    whole |= {"target": 0.7e6}
+    at_one = forecast_outturn(monitoring(waterfalls=[whole]), n_draws=50, seed=1)
+    assert at_one.attrs["left_unsecured"] == 0.0
+    assert float((at_one["outturn_variance"].sum("service") - at_one["total_variance"]).min()) > 0
+    apart = ROADS | {"forecasts": ROADS["forecasts"][:1]}
+    held = monitoring(services=[CARE, apart], waterfalls=[whole | {"gross": 1.0e6}])
+    ds = forecast_outturn(held, n_draws=50, seed=1)
+    assert ds.attrs["left_unsecured"] == 0.3e6
+    np.testing.assert_allclose(ds["outturn_variance"].sum("service"), ds["total_variance"])
