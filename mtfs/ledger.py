@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mtfs.measures import Unit, annual, in_unit, quantiles_of, total
+from mtfs.measures import Unit, annual, figures, in_unit, total
 from mtfs.schema import planned_name, require_projection
-from mtfs.vocabulary import MtfsError, listing, suggest
+from mtfs.vocabulary import Array, MtfsError, listing, suggest
 
 By = Literal["cause", "service", "line"]
 Convention = Literal["cumulative", "annual", "total"]
@@ -121,22 +121,15 @@ def pressure_table(
     if "total" in names:
         msg = f"a {by} is called 'total', as the last row of the table is; rename it"
         raise MtfsError(msg)
-    rows = [(grown.sel({by: name}), planned.sel({by: name})) for name in names]
-    rows.append((grown.sum(by, skipna=False), planned.sum(by, skipna=False)))
-    figures = [_figures(draws, float(plan)) for draws, plan in rows]
-    table = pd.DataFrame(figures, index=pd.Index([*names, "total"], name=by)) / in_unit(unit)
+    plan, draws = (_with_total(each.to_numpy()) for each in (planned, grown))
+    columns = {"plan": plan / in_unit(unit)} | figures(draws, 1, unit)
+    table = pd.DataFrame(columns, index=pd.Index([*names, "total"], name=by))
     table.attrs = {"unit": unit, "convention": convention}
     return table
 
 
-def _figures(draws: xr.DataArray, plan: float) -> dict[str, float]:
-    n = draws.size
-    spread = float(draws.std(ddof=1)) if n > 1 else np.nan
-    found = {"plan": plan, "mean": float(draws.mean()), "mean_se": spread / np.sqrt(n)}
-    values, errors = quantiles_of(draws.to_numpy(), np.array([0.1, 0.5, 0.9]), 0)
-    for name, value, error in zip(("P10", "P50", "P90"), values, errors, strict=True):
-        found |= {name: float(value), f"{name}_se": float(error)}
-    return found
+def _with_total(rows: Array) -> Array:
+    return np.concatenate([rows, rows.sum(axis=0, keepdims=True)])
 
 
 def _grown(ds: xr.Dataset, by: By, service: str | None, *, planned: bool) -> xr.DataArray:

@@ -228,19 +228,11 @@ def summary(ds: xr.Dataset, *, variable: str = "gap", unit: Unit = "GBP m") -> p
             f"'{variable}' has dimensions {', '.join(map(str, found.dims))}; expected draw and year"
         )
         raise MtfsError(msg)
-    scale = in_unit(unit)
-    n = found.sizes["draw"]
-    spread = found.std("draw", ddof=1) if n > 1 else xr.full_like(found.mean("draw"), np.nan)
     columns: dict[str, Array] = {}
     planned = planned_name(variable)
     if planned in ds:
-        columns["plan"] = ds[planned].to_numpy() / scale
-    columns["mean"] = found.mean("draw").to_numpy() / scale
-    columns["mean_se"] = spread.to_numpy() / np.sqrt(n) / scale
-    bands = quantiles(ds, (0.1, 0.5, 0.9), variable=variable)
-    for number, name in enumerate(("P10", "P50", "P90")):
-        columns[name] = bands.to_numpy()[number] / scale
-        columns[f"{name}_se"] = bands["standard_error"].to_numpy()[number] / scale
+        columns["plan"] = ds[planned].to_numpy() / in_unit(unit)
+    columns |= figures(found.to_numpy(), found.get_axis_num("draw"), unit)
     if planned in ds:
         enough = share_of_draws(found <= ds[planned], "chance that the plan is enough")
         columns["plan_enough"] = enough.to_numpy()
@@ -248,6 +240,34 @@ def summary(ds: xr.Dataset, *, variable: str = "gap", unit: Unit = "GBP m") -> p
     table = pd.DataFrame(columns, index=pd.Index(ds["year"].to_numpy(), name="year"))
     table.attrs = {"unit": unit, "variable": variable}
     return table
+
+
+def figures(draws: Array, axis: int, unit: Unit) -> dict[str, Array]:
+    """Give what every table shows of draws: mean, P10, P50 and P90, each with its ``_se``.
+
+    Parameters
+    ----------
+    draws
+        GBP, draws along ``axis``.
+    axis
+        The axis of the draws.
+    unit
+        Unit of the money shown.
+
+    Returns
+    -------
+    dict
+        By column, in ``unit``, of the shape of ``draws`` less ``axis``; standard errors are nan for
+        one draw.
+    """
+    scale, n = in_unit(unit), draws.shape[axis]
+    mean = draws.mean(axis=axis)
+    spread = draws.std(axis=axis, ddof=1) if n > 1 else np.full_like(mean, np.nan)
+    found = {"mean": mean / scale, "mean_se": spread / np.sqrt(n) / scale}
+    values, errors = quantiles_of(draws, np.array([0.1, 0.5, 0.9]), axis)
+    for name, value, error in zip(("P10", "P50", "P90"), values, errors, strict=True):
+        found |= {name: value / scale, f"{name}_se": error / scale}
+    return found
 
 
 def savings_by_service(ds: xr.Dataset, variable: str = "saving_delivered") -> xr.DataArray:

@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from mtfs.belief import CORRELATION, PRIOR, Belief, learnt, months_left
-from mtfs.measures import Unit, in_unit, quantiles_of
+from mtfs.measures import Unit, figures, in_unit
 from mtfs.monitoring import TOTAL, Monitoring, PastYear, Service
 from mtfs.sampling import RandomScores, ShockSpec, draw_scores, fresh_seed, require_seed
 from mtfs.vocabulary import VERSION, Array, MtfsError, require_count, require_share
@@ -317,17 +317,7 @@ def outturn_table(ds: xr.Dataset, *, unit: Unit = "GBP m") -> pd.DataFrame:
     n = draws.shape[1]
     forecast = ds["forecast_variance"].to_numpy()
     both = np.append(forecast, forecast.sum() + ds.attrs["support_added_back"])
-    scale = in_unit(unit)
-    wide = draws.std(axis=1, ddof=1) if n > 1 else np.full(len(draws), np.nan)
-    columns: dict[str, Any] = {
-        "forecast": both / scale,
-        "mean": draws.mean(axis=1) / scale,
-        "mean_se": wide / math.sqrt(n) / scale,
-    }
-    values, errors = quantiles_of(draws, np.array([0.1, 0.5, 0.9]), 1)
-    for number, name in enumerate(("P10", "P50", "P90")):
-        columns[name] = values[number] / scale
-        columns[f"{name}_se"] = errors[number] / scale
+    columns: dict[str, Any] = {"forecast": both / in_unit(unit), **figures(draws, 1, unit)}
     over = (draws > 0).mean(axis=1)
     columns["overspends"] = over
     columns["overspends_se"] = np.sqrt(over * (1 - over) / n)
