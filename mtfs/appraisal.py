@@ -112,8 +112,8 @@ def payback(
             found[f"{prefix}people"] = people.assign_attrs(
                 units="people", long_name="change in year-average people"
             )
+    spent = abs(found["spend"]).cumsum("year") > 0  # before that nothing has been paid back
     for name, cost in (("", "cumulative_cost"), ("_discounted", "net_present_cost")):
-        spent = abs(found["spend"]).cumsum("year") > 0  # before that nothing has been paid back
         back = (found[cost] < 0) | ((found[cost] == 0) & spent)
         share = share_of_draws(back, "chance of having paid back")
         found[f"paid_back{name}_se"] = share["standard_error"].drop_vars("standard_error")

@@ -108,6 +108,11 @@ class Waterfall(Declared):
         return math.fsum(step.amount for step in self.steps if step.kind in kinds)
 
     @property
+    def done(self) -> list[Step]:
+        """The steps that are achieved, secured or supported."""
+        return [step for step in self.steps if step.kind != "to_be_secured"]
+
+    @property
     def waiting(self) -> list[Step]:
         """The steps still to be secured."""
         return [step for step in self.steps if step.kind == "to_be_secured"]
@@ -125,9 +130,8 @@ class Waterfall(Declared):
         for n, name in enumerate(names):
             if name in names[:n]:
                 yield Problem(("steps", n, "name"), f"two steps are called '{name}'")
-        done = [step for step in self.steps if step.kind != "to_be_secured"]
         net = self.gross - self.of("achieved", "secured", "support")
-        if said := out_by(self.net, net, (len(done) + 2) * rounding):
+        if said := out_by(self.net, net, (len(self.done) + 2) * rounding):
             yield Problem(("net",), f"gross less what is achieved, secured and supported is {said}")
         target = self.net - self.of("to_be_secured")
         if self.target is None:
@@ -147,12 +151,11 @@ class Waterfall(Declared):
         """
         import pandas as pd  # noqa: PLC0415 - loading a document should not load pandas
 
-        done = [step for step in self.steps if step.kind != "to_be_secured"]
         rows: list[tuple[str, str, float, float, Basis]] = [
             ("gross", "gross", self.gross, self.gross, self.basis)
         ]
         parts, bases = [self.gross], [self.basis]
-        for group, last in ((done, "net"), (self.waiting, "target")):
+        for group, last in ((self.done, "net"), (self.waiting, "target")):
             for step in group:
                 parts.append(-step.amount)
                 bases.append(step.basis)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from mtfs.io.yaml import line_of, read_yaml
+from mtfs.io.yaml import placed, read_yaml, yaml_names
 from mtfs.monitoring import Monitoring
 from mtfs.vocabulary import MtfsError, PlanError, listing, suggest
 
@@ -44,8 +43,7 @@ def load_monitoring(path: str | PathLike[str]) -> Monitoring:
     try:
         return Monitoring.model_validate(data)
     except PlanError as error:
-        found = [replace(p, file=str(path), line=line_of(p.path, lines)) for p in error.problems]
-        raise PlanError(sorted(found, key=lambda p: p.line or 0), Monitoring.called) from None
+        raise PlanError(placed(error.problems, path, lines), Monitoring.called) from None
 
 
 def check_monitoring(path: str | PathLike[str]) -> list[Problem]:
@@ -76,10 +74,7 @@ def looks_like_monitoring(data: Mapping[str, object]) -> bool:
 
 def example_monitoring_names() -> list[str]:
     """List the monitoring documents that ship."""
-    folder = resources.files("mtfs.examples") / "monitoring"
-    return sorted(
-        item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")
-    )
+    return yaml_names(resources.files("mtfs.examples") / "monitoring")
 
 
 def load_example_monitoring(name: str) -> Monitoring:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtfs.io.documents import WHAT, example_monitoring_names, looks_like_monitoring
 from mtfs.io.results import beside
-from mtfs.io.yaml import line_of, read_yaml, write_yaml
+from mtfs.io.yaml import placed, read_yaml, write_yaml, yaml_names
 from mtfs.plan import Plan, find_problems
 from mtfs.vocabulary import MtfsError, PlanError, Problem, listing, suggest
 
@@ -87,20 +86,12 @@ def check_plan(path: str | PathLike[str]) -> tuple[list[Problem], list[Problem]]
         message = f"looks like {WHAT}, not a plan; mtfs.load_monitoring loads it"
         return [Problem((), message, file=str(path))], []
     problems, warned = find_problems(data)
-
-    def placed(found: list[Problem]) -> list[Problem]:
-        at = [replace(p, file=str(path), line=line_of(p.path, lines)) for p in found]
-        return sorted(at, key=lambda p: p.line or 0)
-
-    return placed(problems), placed(warned)
+    return placed(problems, path, lines), placed(warned, path, lines)
 
 
 def example_names() -> list[str]:
     """List the plans that ship."""
-    folder = resources.files("mtfs.examples")
-    return sorted(
-        item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")
-    )
+    return yaml_names(resources.files("mtfs.examples"))
 
 
 def load_example(name: str) -> Plan:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from mtfs.vocabulary import Path as Place
 from mtfs.vocabulary import PlanError, Problem
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
     from os import PathLike
 
 MAX_BYTES = 5_000_000  # a plan of a thousand lines with all its notes is under 1 MB
@@ -226,3 +228,17 @@ def line_of(place: Place, lines: Mapping[Place, int]) -> int | None:
         if (line := lines.get(place[:depth])) is not None:
             return line
     return None
+
+
+def placed(
+    problems: Iterable[Problem], path: str | PathLike[str], lines: Mapping[Place, int]
+) -> list[Problem]:
+    """Say of problems in which file and on which line they are, in the order of the file."""
+    at = [replace(p, file=str(path), line=line_of(p.path, lines)) for p in problems]
+    return sorted(at, key=lambda p: p.line or 0)
+
+
+def yaml_names(folder: Traversable) -> list[str]:
+    """List the YAML files of a folder, without their suffix."""
+    names = [item.name for item in folder.iterdir()]
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))

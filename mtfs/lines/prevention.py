@@ -394,4 +394,5 @@ __all__ = [
     "fewer_than_none",
     "people_changes",
     "prevention_problems",
+    "unlikely_prevention",
 ]
