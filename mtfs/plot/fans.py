@@ -1,4 +1,4 @@
-"""Pictures. A plot takes data and Axes and gives Axes; it computes nothing."""
+"""Fans: quantile bands over the years, with the plan beside them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,7 @@
+"""Pictures. A plot takes data and Axes and gives Axes; it computes nothing."""
+
+from __future__ import annotations
+
+from mtfs.plot.fans import fan
+
+__all__ = ["fan"]
