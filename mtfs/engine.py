@@ -145,7 +145,7 @@ class Engine:
     def _plan_ahead(self) -> None:
         """Work out the council's own table, and from it the closure planned and minimum levels."""
         store = self.planned_store
-        paid_in, tied = self._evaluate(self.planned_paths, store)
+        paid_in, tied = self.evaluate(self.planned_paths, store)
         if self.plan.reserves.closure.policy != "none":
             closed = np.maximum(store.arrays["gap_after_one_offs"], 0.0)
             self.reserve_stage = replace(self.reserve_stage, planned_closure=closed)
@@ -198,8 +198,12 @@ class Engine:
         )
         part = store.part(blocks)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            self._evaluate(paths, part)
-        if not np.isfinite(part.arrays["gap"]).all():
+            self.evaluate(paths, part)
+        self.require_numbers(paths, part)
+
+    def require_numbers(self, paths: Paths, store: Store) -> None:
+        """Check that the gap of every draw is a number."""
+        if not np.isfinite(store.arrays["gap"]).all():
             raise MtfsError(self._not_a_number(paths))
 
     def _not_a_number(self, paths: Paths) -> str:
@@ -219,8 +223,17 @@ class Engine:
             return store.part(blocks).arrays["path"]
         return bench.paths[..., : len(blocks) * BLOCK]
 
-    def _evaluate(self, paths: Paths, store: Store) -> tuple[dict[str, Array], dict[str, Array]]:
+    def evaluate(
+        self,
+        paths: Paths,
+        store: Store,
+        *,
+        savings: Paths | None = None,
+        sources: Paths | None = None,
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Turn paths into pounds: the same arithmetic for the council's table and for draws.
+
+        Savings and funding read paths of their own where they are given.
 
         Returns
         -------
@@ -244,11 +257,11 @@ class Engine:
         funding[...] = 0.0
         names = iter(range(len(self.labels["source"])))
         for source in self.plan.sources():
-            for income in source.incomes(paths):
+            for income in source.incomes(sources or paths):
                 funding += income
                 store.put("income", income, next(names))
         np.subtract(total, funding, out=result["gap_before_savings"])
-        self._save(paths, store)
+        self._save(savings or paths, store)
         gap = np.subtract(total, funding, out=result["gap"])
         result["annual_gap"][0] = gap[0]
         np.subtract(gap[1:], gap[:-1], out=result["annual_gap"][1:])

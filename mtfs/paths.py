@@ -60,7 +60,8 @@ class Paths:
     """What a line reads: assumptions as arrays of shape (year, draw), or (year, 1) where fixed.
 
     Planned paths (``planned`` is true) hold the council's own table: stated values, no draws and no
-    scores. The paths of draws know the planned ones as ``planned_paths``.
+    scores. The paths of draws know the planned ones as ``planned_paths``; those without
+    ``by_chance`` hold drivers as drawn and everything else as planned.
     """
 
     def __init__(
@@ -73,9 +74,10 @@ class Paths:
         balances: Mapping[str, Array] | None = None,
         people_changes: Mapping[str, PeopleChange] | None = None,
         planned_paths: Paths | None = None,
+        by_chance: bool = True,
     ) -> None:
         self.calendar = calendar
-        self.planned = planned_paths is None
+        self.planned = planned_paths is None or not by_chance
         self.planned_paths = planned_paths or self
         self._rows = rows
         self._scores = scores
@@ -244,6 +246,32 @@ class DriverStage:
         dict
             Each driver's path: its part of ``paths``, or shape (year, 1) where it is certain.
         """
+        rows = self._before_events(paths)
+        room = {name: paths[slot] for name, slot in self._slots.items()}
+        comes = self._comes(events)
+        for name in comes.keys() - {name for name, _, _ in self._mixes}:
+            rows[name] = np.add(rows[name], comes[name], out=room[name])
+        for name, parts, constant in self._mixes:
+            rows[name] = _mixed(rows, parts, constant, room[name])
+            if name in comes:
+                rows[name] += comes[name]
+        return rows
+
+    def own_rows(self, paths: Array, events: Mapping[str, Array]) -> dict[str, Array]:
+        """Turn scores into what is each driver's own, events included: a mix without its parts.
+
+        Parameters and shapes are those of :meth:`rows`.
+        """
+        rows = self._before_events(paths)
+        for name, _, constant in self._mixes:
+            if constant is not None:
+                rows[name] = constant
+        for name, effect in self._comes(events).items():
+            rows[name] = rows[name] + effect
+        return rows
+
+    def _before_events(self, paths: Array) -> dict[str, Array]:
+        """Turn scores into values in place; mixes hold their noise, if any, and no parts yet."""
         for run, fresh, _ in self._persistence:
             paths[run] *= fresh
         for slots, factors in self._groups:
@@ -253,16 +281,7 @@ class DriverStage:
                 _persist(paths[run], old)
         for run, shape in self._shapes:
             shape(paths[run])
-        room = {name: paths[slot] for name, slot in self._slots.items()}
-        rows = {name: room[name] for name in self._uncertain} | self._fixed_rows
-        comes = self._comes(events)
-        for name in comes.keys() - {name for name, _, _ in self._mixes}:
-            rows[name] = np.add(rows[name], comes[name], out=room[name])
-        for name, parts, constant in self._mixes:
-            rows[name] = _mixed(rows, parts, constant, room[name])
-            if name in comes:
-                rows[name] += comes[name]
-        return rows
+        return {name: paths[self._slots[name]] for name in self._uncertain} | self._fixed_rows
 
     def _comes(self, events: Mapping[str, Array]) -> dict[str, Array]:
         """Give what events add, by driver."""
@@ -420,6 +439,45 @@ def _mixed(
         out[:lag] += weight * history[:horizon]
         out[lag:] += weight * source[: max(horizon - lag, 0)]
     return out
+
+
+def mixed_rows(
+    drivers: Sequence[Driver],
+    own: Mapping[str, Array],
+    past: Mapping[str, float] | None = None,
+) -> dict[str, Array]:
+    """Add the parts of every mix to what is its own.
+
+    Parameters
+    ----------
+    drivers
+        The drivers of a checked plan.
+    own
+        What is each driver's own, shape (year, draw) or (year, 1).
+    past
+        Drivers whose known values of the years before the first are replaced by one number.
+
+    Returns
+    -------
+    dict
+        Each driver's path, shape (year, draw) or (year, 1).
+    """
+    past = past or {}
+    found: dict[str, Array] = {}
+    for driver in in_order(drivers):
+        if not driver.mix:
+            found[driver.name] = own[driver.name]
+            continue
+        parts = [
+            (name, weight, lag, np.full_like(history, past[name]) if name in past else history)
+            for name, weight, lag, history in _mix(driver, drivers)
+        ]
+        shapes = [found[name].shape for name, *_ in parts]
+        path = np.array(
+            np.broadcast_to(own[driver.name], np.broadcast_shapes(own[driver.name].shape, *shapes))
+        )
+        found[driver.name] = _mixed(found, parts, None, path)
+    return found
 
 
 def planned_rows(drivers: Sequence[Driver], years: tuple[str, ...]) -> dict[str, Array]:
