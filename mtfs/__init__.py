@@ -14,14 +14,24 @@ from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
     from mtfs.appraisal import payback
+    from mtfs.comparison import (
+        compare,
+        compare_grid,
+        comparison_table,
+        differences,
+        grid_table,
+        one_scenario,
+    )
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
     from mtfs.io import (
         load_example,
         load_example_monitoring,
+        load_example_scenarios,
         load_gap,
         load_monitoring,
         load_plan,
+        load_scenarios,
         plan_of,
         save_gap,
         save_plan,
@@ -40,8 +50,10 @@ if TYPE_CHECKING:
     from mtfs.outturn import forecast_outturn, outturn_table
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
+    from mtfs.published import place_published
     from mtfs.rebasing import rebase, rebase_table
     from mtfs.returns import budget_drift, drift_correlation
+    from mtfs.scenarios import Scenario, Scenarios
 
 __version__ = VERSION
 
@@ -49,20 +61,31 @@ _HOMES = {
     "DriftEvidence": "mtfs.drift",
     "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
+    "Scenario": "mtfs.scenarios",
+    "Scenarios": "mtfs.scenarios",
     "annual": "mtfs.measures",
     "budget_drift": "mtfs.returns",
+    "compare": "mtfs.comparison",
+    "compare_grid": "mtfs.comparison",
+    "comparison_table": "mtfs.comparison",
+    "differences": "mtfs.comparison",
     "drift_correlation": "mtfs.returns",
     "drift_driver": "mtfs.drift",
     "drift_evidence": "mtfs.drift",
     "forecast_outturn": "mtfs.outturn",
+    "grid_table": "mtfs.comparison",
     "interval": "mtfs.distributions",
     "load_example": "mtfs.io",
     "load_example_monitoring": "mtfs.io",
+    "load_example_scenarios": "mtfs.io",
     "load_gap": "mtfs.io",
     "load_monitoring": "mtfs.io",
     "load_plan": "mtfs.io",
+    "load_scenarios": "mtfs.io",
+    "one_scenario": "mtfs.comparison",
     "outturn_table": "mtfs.outturn",
     "payback": "mtfs.appraisal",
+    "place_published": "mtfs.published",
     "plan_of": "mtfs.io",
     "planned_pressures": "mtfs.ledger",
     "pressure_table": "mtfs.ledger",
@@ -89,21 +112,32 @@ __all__ = [
     "Plan",
     "PlanError",
     "PlanWarning",
+    "Scenario",
+    "Scenarios",
     "__version__",
     "annual",
     "budget_drift",
+    "compare",
+    "compare_grid",
+    "comparison_table",
+    "differences",
     "drift_correlation",
     "drift_driver",
     "drift_evidence",
     "forecast_outturn",
+    "grid_table",
     "interval",
     "load_example",
     "load_example_monitoring",
+    "load_example_scenarios",
     "load_gap",
     "load_monitoring",
     "load_plan",
+    "load_scenarios",
+    "one_scenario",
     "outturn_table",
     "payback",
+    "place_published",
     "plan_of",
     "planned_pressures",
     "pressure_table",
