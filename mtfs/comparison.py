@@ -350,8 +350,9 @@ def _named(scenarios: object) -> dict[str, Any]:
             raise MtfsError(msg)
         scenarios = scenarios.scenarios
     if isinstance(scenarios, Plan | Scenario | xr.Dataset | str) or _is_plan(scenarios):
-        what = "a plan" if _is_plan(scenarios) else f"a {type(scenarios).__name__}"
-        msg = f"found {what} without a name; write compare(baseline=plan, other=scenario)"
+        plan = isinstance(scenarios, Plan | xr.Dataset) or _is_plan(scenarios)
+        what = "plan" if plan else type(scenarios).__name__.lower()
+        msg = f"found a {what} without a name; write compare(baseline=plan, other=scenario)"
         raise MtfsError(msg)
     if isinstance(scenarios, Mapping):
         return dict(scenarios)

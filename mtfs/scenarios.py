@@ -25,7 +25,7 @@ from mtfs.vocabulary import MtfsError, PlanError, Problem, listing, suggest
 def _plain(value: Any) -> Any:
     """Turn a value of a plan into what YAML would hold, apart from what it was given as."""
     if isinstance(value, BaseModel):
-        return value.model_dump(exclude_none=True)
+        value = value.model_dump(exclude_none=True)
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):
