@@ -98,6 +98,28 @@ def test_the_page_on_pressures_works_as_written():
     assert held["ds"]["growth"].notnull().all()
 
 
+def test_the_page_on_scenarios_works_as_written_and_its_figures_hold(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    page = "docs/how-to/scenarios.md"
+    text = (ROOT / page).read_text(encoding="utf-8")
+    held = {}
+    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), held)  # noqa: S102 - our own page
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(block(page), encoding="utf-8")
+    assert len(mtfs.load_scenarios(file, held["plan"]).scenarios) == 3
+    for name, row in held["table"].iterrows():
+        figures = [f"{row[key]:.1f}" for key in ("plan", "mean", "P10", "P90")]
+        figures += [f"{row[f'difference_{key}']:.1f}" for key in ("plan", "mean", "P10", "P90")]
+        figures += [f"{row[key]:.0%}" for key in ("better", "same")]
+        assert f"| {name} | {' | '.join(figures)} |" in text
+    paired, apart = held["spreads"]
+    assert (round(paired, 1), round(apart)) == (0.7, 77)
+    share = held["placed"]["percentile"].droplevel("year")
+    assert [f"{each:.0%}" for each in share] == ["29%", "25%", "33%"]
+    assert f"holds {share['10% worse'] - share['10% better']:.0%} of" in " ".join(text.split())
+    assert f"{held['own']['percentile'].item():.0%}" == "29%"
+
+
 def test_no_module_bears_a_public_name():
     # `mtfs.rebase` would be the module, not the function, once anything had imported it
     modules = {path.stem for path in (ROOT / "mtfs").iterdir()}

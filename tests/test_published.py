@@ -1,5 +1,7 @@
 """Published figures placed in a plan's own distribution."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from councils import YEARS, council
@@ -110,6 +112,16 @@ def test_nottinghamshires_64_and_16_lie_at_the_same_place_of_their_own_policies(
     for table in (before, after):
         row = table.iloc[0]
         assert abs(row["percentile"] - 0.29) <= 4 * row["percentile_se"]
+
+
+def test_what_east_sussex_published_before_lies_as_the_page_says():
+    before = {"February": 37.365e6, "summer": 36.5e6, "autumn": 55.844e6, "last": 55.631e6}
+    figures = {name: {"2026/27": each} for name, each in before.items()}
+    found = mtfs.place_published(mtfs.load_example("east_sussex_2026"), figures, seed=2026)
+    page = (Path(__file__).parents[1] / "docs/how-to/scenarios.md").read_text(encoding="utf-8")
+    first, second, third, last = (f"{100 * each:.0f}" for each in found["percentile"])
+    said = f"lie at the {first}th, {second}th, {third}nd and {last}st percentile"
+    assert said in " ".join(page.split())
 
 
 def test_a_plan_that_is_wrong_is_answered_as_everywhere():

@@ -103,6 +103,12 @@ def test_a_scenario_keeps_nothing_of_what_it_was_given():
     assert scenario.changes == {"lines.roads.base": [1.0]}
 
 
+def test_a_value_may_be_taken_away():
+    scenario = Scenario(name="a", changes={"reserves.funds": [], "reserves.surplus_to": None})
+    assert scenario.applied(plan()).reserves.surplus_to is None
+    assert Scenario.model_validate_json(scenario.model_dump_json(exclude_none=True)) == scenario
+
+
 def test_every_problem_says_which_scenario_and_what_in_it():
     scenario = Scenario(
         name="early help",
@@ -193,7 +199,7 @@ def test_a_file_that_is_written_loads_as_it_was(write):
 
 def test_every_problem_has_its_line(write):
     text = FILE.replace("lines.roads.base: 800", "lines.rods.base: 800")
-    text = text.replace("growth: volume", "growth: volum").replace("family hubs", "famly hubs")
+    text = text.replace("growth: volume", "growth: volum").replace("family hubs", "family hubz")
     text = text.replace("drivers.cpi.central: 0.05", "drivers.cpi.central: 5%")
     path = write(text)
     found = check_scenarios(path, plan())
@@ -248,7 +254,7 @@ def test_each_kind_of_file_says_what_loads_it(write):
 def test_a_name_that_is_not_there_is_answered_with_the_nearest():
     held = Scenarios(scenarios=[{"name": "early help"}])
     with pytest.raises(MtfsError, match="Did you mean 'early help'"):
-        held["erly help"]
+        held["early hlp"]
 
 
 def test_the_schema_says_what_each_key_means():
