@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 Policy: TypeAlias = Plan | Scenario | Changes | xr.Dataset
 """a plan, a plan's mapping, a projection (for its plan), a scenario, or changes by dotted path"""
 Policies: TypeAlias = Scenarios | Iterable[Scenario] | Mapping[str, Policy]
-
 AnyPlan: TypeAlias = Plan | Mapping[str, Any] | xr.Dataset
 
 BASELINE = "baseline"
@@ -157,7 +156,10 @@ def compare_grid(
         levers, states = scenarios.levers, scenarios.states
     does = _scenarios(levers, "levers")
     worlds = _scenarios(states, "states")
-    _plans(does | worlds, base)
+    _plans(
+        {f"lever {n}": s for n, s in does.items()} | {f"state {n}": s for n, s in worlds.items()},
+        base,
+    )
     n_draws, seed = _draws(plan, n_draws, seed)
     plans = {
         f"{lever}, {state}": does[lever].combined(worlds[state], base).applied(base)
@@ -402,6 +404,9 @@ def _scenario(name: str, value: object) -> Scenario:
 
 def _scenarios(policies: Policies | None, what: str) -> dict[str, Scenario]:
     """Name the levers or the states of a grid, which are changes and never plans."""
+    if isinstance(policies, Scenarios):
+        msg = f"a file's {what} are taken together: compare_grid(plan, scenarios)"
+        raise MtfsError(msg)
     given = _named(policies)
     if not given:
         msg = f"there are no {what}; give at least one"
@@ -432,7 +437,7 @@ def _draws(base: object, n_draws: int | None, seed: int | None) -> tuple[int, in
     if seed is None and held and "seed" not in held:
         msg = "the baseline was projected on given scores and has no seed; give 'seed'"
         raise MtfsError(msg)
-    seed = held.get("seed", None) if seed is None else seed
+    seed = held.get("seed") if seed is None else seed
     n_draws = int(held.get("n_draws", N_DRAWS)) if n_draws is None else n_draws
     return n_draws, fresh_seed() if seed is None else require_seed(seed)
 

@@ -398,11 +398,15 @@ def test_a_grid_of_a_file_is_one_of_its_levers_and_states():
         ({"levers": {"a": plan()}, "states": STATES}, "'a' is a plan; levers are changes"),
         ({"levers": {"a": {"base_gp": 1.0}}, "states": STATES}, "Did you mean 'base_gap'"),
         ({"levers": {"a": {"horizon": 3}}, "states": {"b": {}}}, "differ in years"),
+        (
+            {"levers": Scenarios(levers=[{"name": "a"}]), "states": STATES},
+            r"a file's levers are taken together: compare_grid\(plan, scenarios\)",
+        ),
         ({"scenarios": Scenarios(levers=[{"name": "a"}]), "levers": {}}, "not both"),
         ({"scenarios": Scenarios(levers=[{"name": "a"}])}, "there are no states"),
         ({"scenarios": Scenarios(council="B", levers=[{"name": "a"}])}, "are of 'B'"),
     ],
-    ids=range(8),
+    ids=range(9),
 )  # fmt: skip
 def test_a_grid_that_cannot_be_is_refused(options, says):
     with pytest.raises(MtfsError, match=says):
@@ -416,6 +420,12 @@ def test_what_is_asked_of_a_grid_is_checked():
         mtfs.grid_table(compared(baseline=plan()))
     with pytest.raises(MtfsError, match=r"expected a Dataset from mtfs\.compare\("):
         mtfs.differences(grid())
+
+
+def test_every_problem_of_levers_and_states_is_listed():
+    wrong = {"a": {"base_gp": 1.0}}
+    with pytest.raises(PlanError, match="what is compared has 2 problems"):
+        mtfs.compare_grid(plan(), levers=wrong, states=wrong)
 
 
 def test_one_draw_has_no_standard_error():

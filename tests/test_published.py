@@ -120,7 +120,7 @@ def test_what_east_sussex_published_before_lies_as_the_page_says():
     found = mtfs.place_published(mtfs.load_example("east_sussex_2026"), figures, seed=2026)
     page = (Path(__file__).parents[1] / "docs/how-to/scenarios.md").read_text(encoding="utf-8")
     first, second, third, last = (f"{100 * each:.0f}" for each in found["percentile"])
-    said = f"lie at the {first}th, {second}th, {third}nd and {last}st percentile"
+    said = f"lie at percentiles {first}, {second}, {third} and {last} of"
     assert said in " ".join(page.split())
 
 
