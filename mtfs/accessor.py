@@ -80,7 +80,7 @@ class GapAccessor:
     def sensitivity_table(
         self,
         *,
-        shifts: Iterable[Shift | Mapping[str, Any]] | None = None,
+        shifts: Shift | Iterable[Shift | Mapping[str, Any]] | None = None,
         basis: Literal["plan", "draws"] = "plan",
         convention: ledger.Convention = "cumulative",
         unit: measures.Unit = "GBP m",

@@ -46,7 +46,7 @@ _DRAWN = tuple(figures(np.zeros((1, 2)), 1, "GBP"))
 def sensitivity_table(
     plan: Plan | Mapping[str, Any],
     *,
-    shifts: Iterable[Shift | Mapping[str, Any]] | None = None,
+    shifts: Shift | Iterable[Shift | Mapping[str, Any]] | None = None,
     basis: Basis = "plan",
     convention: Convention = "cumulative",
     unit: Unit = "GBP m",
@@ -101,9 +101,17 @@ def sensitivity_table(
         if value not in get_args(ways):
             msg = f"{name} is {value!r}; expected {', '.join(map(repr, get_args(ways)))}"
             raise MtfsError(msg)
-    rows = usual_shifts(plan) if shifts is None else [Shift.model_validate(each) for each in shifts]
+    if shifts is None:
+        rows = usual_shifts(plan)
+    else:
+        given = (shifts,) if isinstance(shifts, Shift | Mapping) else shifts
+        rows = [Shift.model_validate(each) for each in given]
     if not rows:
-        msg = "nothing to shift: the plan has no driver, growth, grant, care or saving; give shifts"
+        msg = (
+            "the plan holds nothing that is usually shifted; give 'shifts'"
+            if shifts is None
+            else "'shifts' is empty; leave it out for the usual rows"
+        )
         raise MtfsError(msg)
     said: dict[Hashable, Any] = {"unit": unit, "convention": convention, "basis": basis}
     scores: Scores | None = None
