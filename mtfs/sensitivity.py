@@ -101,18 +101,7 @@ def sensitivity_table(
         if value not in get_args(ways):
             msg = f"{name} is {value!r}; expected {', '.join(map(repr, get_args(ways)))}"
             raise MtfsError(msg)
-    if shifts is None:
-        rows = usual_shifts(plan)
-    else:
-        given = (shifts,) if isinstance(shifts, Shift | Mapping) else shifts
-        rows = [Shift.model_validate(each) for each in given]
-    if not rows:
-        msg = (
-            "the plan holds nothing that is usually shifted; give 'shifts'"
-            if shifts is None
-            else "'shifts' is empty; leave it out for the usual rows"
-        )
-        raise MtfsError(msg)
+    rows = _rows(plan, shifts)
     said: dict[Hashable, Any] = {"unit": unit, "convention": convention, "basis": basis}
     scores: Scores | None = None
     if basis == "draws":
@@ -145,6 +134,19 @@ def sensitivity_table(
     table = pd.DataFrame(np.array(shown), index=index, columns=columns)
     table.attrs = {**said, "impossible": impossible}
     return table
+
+
+def _rows(plan: Plan, shifts: Shift | Iterable[Shift | Mapping[str, Any]] | None) -> list[Shift]:
+    if shifts is None:
+        if found := usual_shifts(plan):
+            return found
+        msg = "the plan holds nothing that is usually shifted; give 'shifts'"
+        raise MtfsError(msg)
+    given = (shifts,) if isinstance(shifts, Shift | Mapping) else shifts
+    if found := [Shift.model_validate(each) for each in given]:
+        return found
+    msg = "'shifts' is empty; leave it out for the usual rows"
+    raise MtfsError(msg)
 
 
 def _figures(effect: Array, convention: Convention, unit: Unit, *, drawn: bool) -> Array:

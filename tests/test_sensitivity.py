@@ -40,6 +40,11 @@ def test_a_percentage_point_compounds_by_hand():
     assert down[:2] == pytest.approx([-1e6, -2.03e6])  # not symmetric
 
 
+def test_a_share_is_of_what_is_there():
+    point, half = effects(one_driver(), Shift(path="cpi", by=0.01), Shift(path="cpi", share=0.5))
+    assert half == pytest.approx(point)
+
+
 def test_the_three_conventions_by_hand():
     shift = Shift(path="lines.roads.growth", by=0.01)
     plan = council(horizon=2, lines=[ROADS | {"growth": 0.02}])
@@ -284,6 +289,8 @@ def test_what_cannot_be_is_marked_in_the_usual_table_and_refused_when_asked_for(
     assert table.attrs["impossible"] == {
         "collected, +1 percentage point": "'collected' takes 'collected', a share, beyond 0 to 1"
     }
+    drawn = sensitivity_table(plan, basis="draws", n_draws=4, seed=1)
+    assert drawn.loc["collected"].loc["+1 percentage point"].isna().all()
     with pytest.raises(MtfsError, match="a share, beyond 0 to 1"):
         sensitivity_table(plan, shifts=[Shift(path="collected", by=0.01)])
 
