@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from mtfs.projection import project, project_gap, scores_of
     from mtfs.rebasing import rebase, rebase_table
     from mtfs.returns import budget_drift, drift_correlation
+    from mtfs.sensitivity import sensitivity_table, tornado
+    from mtfs.shifts import Shift, usual_shifts
 
 __version__ = VERSION
 
@@ -49,6 +51,7 @@ _HOMES = {
     "DriftEvidence": "mtfs.drift",
     "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
+    "Shift": "mtfs.shifts",
     "annual": "mtfs.measures",
     "budget_drift": "mtfs.returns",
     "drift_correlation": "mtfs.returns",
@@ -78,8 +81,11 @@ _HOMES = {
     "save_plan": "mtfs.io",
     "savings_by_service": "mtfs.measures",
     "scores_of": "mtfs.projection",
+    "sensitivity_table": "mtfs.sensitivity",
     "summary": "mtfs.measures",
+    "tornado": "mtfs.sensitivity",
     "total": "mtfs.measures",
+    "usual_shifts": "mtfs.shifts",
 }
 
 __all__ = [
@@ -89,6 +95,7 @@ __all__ = [
     "Plan",
     "PlanError",
     "PlanWarning",
+    "Shift",
     "__version__",
     "annual",
     "budget_drift",
@@ -119,8 +126,11 @@ __all__ = [
     "save_plan",
     "savings_by_service",
     "scores_of",
+    "sensitivity_table",
     "summary",
+    "tornado",
     "total",
+    "usual_shifts",
 ]
 
 
