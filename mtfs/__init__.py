@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from mtfs.rebasing import rebase, rebase_table
     from mtfs.returns import budget_drift, drift_correlation
     from mtfs.scenarios import Scenario, Scenarios
+    from mtfs.sensitivity import sensitivity_table, tornado
+    from mtfs.shifts import Shift, usual_shifts
 
 __version__ = VERSION
 
@@ -63,6 +65,7 @@ _HOMES = {
     "Plan": "mtfs.plan",
     "Scenario": "mtfs.scenarios",
     "Scenarios": "mtfs.scenarios",
+    "Shift": "mtfs.shifts",
     "annual": "mtfs.measures",
     "budget_drift": "mtfs.returns",
     "compare": "mtfs.comparison",
@@ -101,8 +104,11 @@ _HOMES = {
     "save_plan": "mtfs.io",
     "savings_by_service": "mtfs.measures",
     "scores_of": "mtfs.projection",
+    "sensitivity_table": "mtfs.sensitivity",
     "summary": "mtfs.measures",
+    "tornado": "mtfs.sensitivity",
     "total": "mtfs.measures",
+    "usual_shifts": "mtfs.shifts",
 }
 
 __all__ = [
@@ -114,6 +120,7 @@ __all__ = [
     "PlanWarning",
     "Scenario",
     "Scenarios",
+    "Shift",
     "__version__",
     "annual",
     "budget_drift",
@@ -153,8 +160,11 @@ __all__ = [
     "save_plan",
     "savings_by_service",
     "scores_of",
+    "sensitivity_table",
     "summary",
+    "tornado",
     "total",
+    "usual_shifts",
 ]
 
 

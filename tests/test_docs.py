@@ -98,6 +98,21 @@ def test_the_page_on_pressures_works_as_written():
     assert held["ds"]["growth"].notnull().all()
 
 
+def test_the_page_on_sensitivity_works_as_written():
+    page, held = "docs/how-to/sensitivity.md", {}
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(code, held)  # noqa: S102 - our own page
+    shown = [f"{each:.3f}" for each in held["found"]]
+    assert [each for each in shown if each not in text] == []
+    for row in held["table"].loc[["pay award", "cpi"]].to_numpy():
+        assert " | ".join(f"{each:.2f}" for each in row) in text
+    drawn = held["drawn"].loc["children in residential care, growth"].iloc[0]["2027/28"]
+    assert drawn[["mean", "P10", "P90"]].round(2).tolist() == [1.92, 1.34, 2.56]
+    swing = held["swings"].loc["children in residential care, growth"]
+    assert swing[["base", "swing"]].round(1).tolist() == [98.0, 20.3]
+
+
 def test_the_page_on_scenarios_works_as_written_and_its_figures_hold(tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     page = "docs/how-to/scenarios.md"

@@ -6,3 +6,6 @@ from mtfs.plot.fans import fan
 from mtfs.plot.scenarios import intervals
 
 __all__ = ["fan", "intervals"]
+from mtfs.plot.tornados import tornado
+
+__all__ = ["fan", "tornado"]
