@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from mtfs.plot.fans import fan
 from mtfs.plot.scenarios import intervals
-
-__all__ = ["fan", "intervals"]
 from mtfs.plot.tornados import tornado
 
-__all__ = ["fan", "tornado"]
+__all__ = ["fan", "intervals", "tornado"]
