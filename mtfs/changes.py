@@ -88,6 +88,14 @@ def locate(whole: Declared, path: str) -> Located:
         rest = rest[len(step) + 1 :]
 
 
+def value_at(whole: Declared, place: Path) -> Any:
+    """Give what stands at a place of a plan, parts of lists by number."""
+    held: Any = whole
+    for step in place:
+        held = held[int(step)] if isinstance(held, tuple) else getattr(held, str(step))
+    return held
+
+
 def _names_within(held: object) -> list[str]:
     if isinstance(held, tuple):
         return [getattr(item, "name", str(number)) for number, item in enumerate(held)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from mtfs.assumptions import ByYear, Declared, Number, Profile, YearLabel, fixed_values
+from mtfs.changes import locate, value_at
 from mtfs.checks import assumption_fields
 from mtfs.lines import CareLine, CouncilTax, Deliverable, Grant, OtherFunding, SavingsTarget
 from mtfs.plan import Plan
@@ -173,10 +174,10 @@ def kind_of(plan: Plan, shift: Shift) -> Kind:
     """Say in what the first thing a shift moves is stated; a driver, by what follows it."""
     path = shift.paths[0]
     drivers = {driver.name for driver in plan.drivers}
-    steps = path.split(".")
     if path in drivers:
         return driver_kind(plan, path) or "other"
-    if steps[0] == "drivers" and len(steps) > 1 and steps[1] in drivers:
+    steps = locate(plan, path).names
+    if steps[0] == "drivers" and len(steps) > 1:
         return driver_kind(plan, steps[1]) or "other"
     return kind_of_field(steps[-1])
 
@@ -281,22 +282,9 @@ def _changed(plan: Plan, shift: Shift, changes: Mapping[str, object]) -> Plan:
 
 def _held(plan: Plan, path: str) -> Any:
     """Give what stands at a dotted path."""
-    held: Any = plan
-    for depth, step in enumerate(path.split(".")):
-        parts: dict[str, Any] = {}
-        if isinstance(held, tuple):
-            parts = {getattr(item, "name", str(n)): item for n, item in enumerate(held)}
-        elif isinstance(held, Declared):
-            parts = {field: getattr(held, field) for field in type(held).model_fields}
-        if step not in parts:
-            raise MtfsError(_no_such(path, step, parts) if depth else _unknown(plan, path))
-        held = parts[step]
-    return held
-
-
-def _no_such(path: str, step: str, parts: Iterable[str]) -> str:
-    there = ", ".join(parts) or "nothing below"
-    return f"'{path}' does not exist: no '{step}'.{suggest(step, parts)} There is: {there}."
+    if not any(path == name or path.startswith(f"{name}.") for name in Plan.model_fields):
+        raise MtfsError(_unknown(plan, path))
+    return value_at(plan, locate(plan, path).path)
 
 
 def _unknown(plan: Plan, path: str) -> str:
