@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mtfs.appraisal import payback
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
+    from mtfs.importance import variance_shares, variance_table
     from mtfs.io import (
         load_example,
         load_example_monitoring,
@@ -80,6 +81,8 @@ _HOMES = {
     "scores_of": "mtfs.projection",
     "summary": "mtfs.measures",
     "total": "mtfs.measures",
+    "variance_shares": "mtfs.importance",
+    "variance_table": "mtfs.importance",
 }
 
 __all__ = [
@@ -121,6 +124,8 @@ __all__ = [
     "scores_of",
     "summary",
     "total",
+    "variance_shares",
+    "variance_table",
 ]
 
 

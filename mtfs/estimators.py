@@ -148,11 +148,9 @@ def subset_runs(model: Model, inputs: Inputs, first: Array, second: Array) -> Ru
     """
     d = inputs.n_players
     redrawn = np.array(list(itertools.product((False, True), repeat=d)))
+    weights = np.array([1 / (d * math.comb(d - 1, size)) for size in range(d)])
     sizes = redrawn.sum(axis=1)
-    weights = [1 / (d * math.comb(d - 1, size)) for size in range(d)]
-    joined = np.array([0.0, *weights])[sizes]  # for players in the subset
-    left = np.array([*weights, 0.0])[sizes]
-    worth = np.where(redrawn, joined[:, None], -left[:, None])  # (subset, player)
+    without = [np.flatnonzero(~redrawn[:, player]) for player in range(d)]
 
     def part(a: Array, b: Array) -> Runs:
         def scores(subset: int) -> Array:
@@ -164,7 +162,11 @@ def subset_runs(model: Model, inputs: Inputs, first: Array, second: Array) -> Ru
 
         found = _run(model, scores, len(redrawn), a.shape[1])
         half = (found - found[0]) ** 2 / 2
-        return Runs(found[0], found[-1], np.tensordot(worth.T, half, axes=1))
+        parts = [  # subsets with a player come 2 ** (players after it) later than without
+            np.tensordot(weights[sizes[rest]], half[rest + 2 ** (d - 1 - player)] - half[rest], 1)
+            for player, rest in enumerate(without)
+        ]
+        return Runs(found[0], found[-1], np.stack(parts))
 
     return _in_parts(part, first, second)
 

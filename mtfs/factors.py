@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mtfs.dependence import dependence
-from mtfs.lines.savings import COMMON
+from mtfs.lines.savings import COMMON, Delivery
 from mtfs.projection import project
 from mtfs.reserves import CLOSURE
 from mtfs.sampling import draw_scores
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["driver", "line", "saving", "grant", "closure", "memorandum"]
 COMMON_NAME = "savings: common factor"
+_RESERVES = {"shortfall", "unfunded"}
+_BEFORE_SAVINGS = {"gap_before_savings", "funding"}
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,24 @@ def factors_of(plan: Plan) -> list[Factor]:
     return found
 
 
+def that_move(plan: Plan, factors: Iterable[Factor], variable: str) -> list[Factor]:
+    """List the factors that may move a variable of a projection: closure only moves reserves.
+
+    The delivery of savings does not move the gap before them, nor their common factor a plan
+    without a scheme whose delivery is uncertain.
+    """
+    closes = variable in _RESERVES
+    saves = variable not in _BEFORE_SAVINGS
+    delivers = any(isinstance(each.terms.outcome, Delivery) for each in plan.schemes())
+    return [
+        factor
+        for factor in factors
+        if (closes or factor.kind != "closure")
+        and (saves or factor.kind != "saving")
+        and (closes or delivers or factor.name != COMMON_NAME)
+    ]
+
+
 def correlated(plan: Plan) -> list[Correlated]:
     """List the groups of a plan's drivers that are tied by correlation."""
     return [
@@ -96,24 +116,25 @@ def correlated(plan: Plan) -> list[Correlated]:
 
 
 class Layout:
-    """Where each stream's scores stand in one array of rows, and whose they are.
+    """Where each factor's scores stand in one array of rows, and whose they are.
 
     Parameters
     ----------
     plan
         The plan.
     factors
-        From :func:`factors_of`.
+        Those of :func:`factors_of` that are wanted; scores of the others are 0 in every draw.
     """
 
     def __init__(self, plan: Plan, factors: Sequence[Factor]) -> None:
         self.plan = plan
         self.factors = factors
         of = {shock: number for number, factor in enumerate(factors) for shock in factor.shocks}
+        self._specs = [spec for spec in plan.shocks() if spec.name in of]
         self._places: dict[str, slice] = {}
         factor_of_row: list[int] = []
         once: list[bool] = []
-        for spec in plan.shocks():
+        for spec in self._specs:
             rows = 1 if spec.once else plan.horizon
             self._places[spec.name] = slice(len(once), len(once) + rows)
             factor_of_row += [of[spec.name]] * rows
@@ -123,15 +144,16 @@ class Layout:
 
     def rows(self, scores: Scores) -> Array:
         """Collect scores, shape (row, draw)."""
-        drawn = draw_scores(self.plan.shocks(), scores, self.plan.horizon)
+        drawn = draw_scores(self._specs, scores, self.plan.horizon)
         return np.concatenate([np.atleast_2d(each) for each in drawn.values()])
 
     def project(self, rows: Array, keep: Literal["totals", "components"] = "totals") -> xr.Dataset:
         """Project the plan on scores of shape (row, draw)."""
-        scores = {
-            spec.name: rows[place][0] if spec.once else rows[place]
-            for spec, place in zip(self.plan.shocks(), self._places.values(), strict=True)
-        }
+        none = np.zeros((self.plan.horizon, rows.shape[1]))
+        scores = {spec.name: none[0] if spec.once else none for spec in self.plan.shocks()}
+        for spec in self._specs:
+            here = rows[self._places[spec.name]]
+            scores[spec.name] = here[0] if spec.once else here
         return project(self.plan, scores, keep=keep)
 
     def rows_of(self, names: Iterable[str], year: int) -> np.ndarray:

@@ -26,7 +26,7 @@ from mtfs.estimators import (
     swapped_runs,
     walk_runs,
 )
-from mtfs.factors import Layout, correlated, factors_of
+from mtfs.factors import Layout, correlated, factors_of, that_move
 from mtfs.plan import Plan
 from mtfs.reach import reached
 from mtfs.sampling import RandomScores, ShockSpec, draw_scores, fresh_seed, require_seed
@@ -104,10 +104,11 @@ def variance_shares(
     xarray.Dataset
         Dimensions ``(factor, year)``, shares of the variance: ``shapley``, or ``first_order`` and
         ``total``, each with its standard error ``_se`` and its bootstrap interval ``_low`` and
-        ``_high``. A small negative share is noise, and is left as it is. What cannot move the
-        variable, such as closure the gap, has 0. ``variance`` ``(year)``, GBP squared, and ``sd``,
-        GBP, each with its ``_se``; in a year in which nothing varies they are 0 and shares nan.
-        Coordinates ``kind(factor)``, and ``members(factor)``, the names in it.
+        ``_high``. A small negative share is noise, and is left as it is. What by its nature cannot
+        move the variable is left out, such as closure for the gap; what no line follows has 0.
+        ``variance`` ``(year)``, GBP squared, and ``sd``, GBP, each with its ``_se``; in a year in
+        which nothing varies they are 0 and shares nan. Coordinates ``kind(factor)``, and
+        ``members(factor)``, the names in it.
 
     Raises
     ------
@@ -129,7 +130,8 @@ def variance_shares(
     >>> def driver(name, sd):
     ...     return {"name": name, "central": 1.0, "sd": sd, "persistence": 1.0}
     >>> def line(name, by):
-    ...     return {"kind": "change", "name": name, "changes": 1e7, "multiplier": by}
+    ...     line = {"kind": "change", "name": name, "cause": "growth", "changes": [1e7]}
+    ...     return line | {"multiplier": by}
     >>> plan = {"council": "A", "first_year": "2026/27", "horizon": 1,
     ...         "drivers": [driver("demand", 0.3), driver("price", 0.4)],
     ...         "lines": [line("a", "demand"), line("b", "price")]}
@@ -147,13 +149,9 @@ def variance_shares(
     if groups is not None and by != "driver":
         msg = f"give either 'groups' or by='{by}', which groups by itself"
         raise MtfsError(msg)
-    layout = Layout(plan, factors_of(plan))
+    layout = Layout(plan, that_move(plan, factors_of(plan), variable))
     if not layout.factors:
-        msg = (
-            "nothing in the plan is uncertain, so its variance is 0 and has no shares: give "
-            "drivers a spread ('sd' or 'interval')"
-        )
-        raise MtfsError(msg)
+        raise MtfsError(_constant("nothing uncertain in the plan could move it", variable))
     if by == "driver":
         players = Players.from_groups(layout, {} if groups is None else groups)
     else:
@@ -162,8 +160,7 @@ def variance_shares(
         players.require_untied()
     runs = _runs(players, method, variable, int(n_draws), seed)
     if not (vary := _varies(runs)).any():
-        msg = f"'{variable}' is the same in every draw, so its variance is 0 and has no shares"
-        raise MtfsError(msg)
+        raise MtfsError(_constant("nothing uncertain in the plan moves it", variable))
     indices = shapley_effects if method == "shapley" else sobol_indices
     bootstrap = np.random.SeedSequence(seed, spawn_key=tuple(_SCOPE.encode()))
     resampling = Resampling(int(n_resamples), float(prob), np.random.default_rng(bootstrap))
@@ -287,6 +284,13 @@ class Players:
                         raise MtfsError(_tied(group.names, group.names[other], group.names[one]))
 
 
+def _constant(why: str, variable: str) -> str:
+    return (
+        f"'{variable}' is the same in every draw, and its variance of 0 has no shares: {why}. Give "
+        "drivers that the plan's lines follow a spread ('sd' or 'interval')."
+    )
+
+
 def _tied(names: Sequence[str], one: str, other: str) -> str:
     return (
         f"'{one}' and '{other}' are correlated, so neither can be swapped without the other: use "
@@ -307,8 +311,8 @@ def _group_of(groups: object, kinds: Mapping[str, str]) -> dict[str, str]:
         for name in names:
             if name not in kinds:
                 msg = (
-                    f"group '{group}' names '{name}', which is nothing uncertain in the plan."
-                    f"{suggest(str(name), kinds)} There is: {listing(kinds, 60)}."
+                    f"group '{group}' names '{name}', which is nothing uncertain that could "
+                    f"move the variable.{suggest(str(name), kinds)} There is: {listing(kinds, 60)}."
                 )
                 raise MtfsError(msg)
             if name in found:
