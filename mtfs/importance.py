@@ -281,7 +281,7 @@ class Players:
                 for other in range(one):
                     value = group.correlation(one, other)
                     if players[one] != players[other] and value:
-                        raise MtfsError(_tied(group.names, group.names[other], group.names[one]))
+                        raise MtfsError(_tied(group.names, other, one, value))
 
 
 def _constant(why: str, variable: str) -> str:
@@ -291,10 +291,11 @@ def _constant(why: str, variable: str) -> str:
     )
 
 
-def _tied(names: Sequence[str], one: str, other: str) -> str:
+def _tied(names: Sequence[str], one: int, other: int, value: float) -> str:
     return (
-        f"'{one}' and '{other}' are correlated, so neither can be swapped without the other: use "
-        f"method='shapley', or one group of all that are tied: groups={{'tied': {list(names)}}}"
+        f"'{names[one]}' and '{names[other]}' are correlated ({value:.2g}), so neither can be "
+        "swapped without the other: use method='shapley', or one group of all that are tied: "
+        f"groups={{'tied': {list(names)}}}"
     )
 
 

@@ -142,7 +142,9 @@ def test_a_product_is_shared_between_its_drivers():
 
 def test_sobol_is_refused_where_drivers_are_tied():
     plan = paper(correlation=0.5)
-    with pytest.raises(MtfsError, match=r"'demand' and 'price' are correlated.*method='shapley'"):
+    with pytest.raises(
+        MtfsError, match=r"'demand' and 'price' are correlated \(0.5\).*method='shapley'"
+    ):
         mtfs.variance_shares(plan, method="sobol")
     with pytest.raises(MtfsError, match="'demand' and 'price' are correlated"):
         mtfs.variance_shares(plan, method="sobol", groups={"a": ["demand"], "b": ["price"]})
@@ -376,3 +378,30 @@ def test_bundled_plans_have_shares(name):
     assert np.allclose(ds["shapley"].sum("factor"), 1)
     with pytest.raises(MtfsError, match="'cpi' and 'national living wage' are correlated"):
         mtfs.variance_shares(plan, method="sobol")
+
+
+def test_the_page_shows_what_comes_out():
+    """docs/how-to/variance.md."""
+    plan = mtfs.load_example("nottinghamshire_2024")
+    table = mtfs.variance_table(mtfs.variance_shares(plan, seed=2026))
+    shown = table.head(4)["shapley"].round(3).to_dict()
+    assert shown == {
+        "children in residential care, growth": 0.160,
+        "children's mix": 0.120,
+        "grant settlement": 0.114,
+        "children's price": 0.107,
+    }
+    by_kind = table.groupby("kind")["shapley"].sum()
+    assert by_kind["saving"] < 0.005
+    services = mtfs.variance_table(mtfs.variance_shares(plan, by="service", seed=2026))
+    assert services["shapley"].head(3).round(2).to_dict() == {
+        "children and families": 0.39,
+        "several services": 0.25,
+        "adult social care": 0.16,
+    }
+    causes = mtfs.variance_table(mtfs.variance_shares(plan, by="cause", seed=2026))
+    assert causes["shapley"].head(3).round(2).to_dict() == {
+        "price": 0.32,
+        "people": 0.23,
+        "mix": 0.21,
+    }
