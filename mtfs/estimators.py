@@ -52,8 +52,8 @@ class Tie:
         -------
         Array
             Scores whose kept inputs are those of ``start`` and whose others have their
-            distribution given these. Kept inputs fix the scores along the rows of L that make
-            them; across these rows, scores are free. So what ``end`` has along them is replaced.
+            distribution given these. Inputs depend on scores along their own rows of L and on
+            nothing across them: along the rows of those kept, ``start`` takes the place of ``end``.
         """
         if kept.all():
             return start

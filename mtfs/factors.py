@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["driver", "line", "saving", "grant", "closure", "memorandum"]
 COMMON_NAME = "savings: common factor"
-_RESERVES = {"shortfall", "unfunded"}
+# What reserves can still pay depends on what they met before.
+_RESERVES = {"gap_after_one_offs", "shortfall", "unfunded"}
 _BEFORE_SAVINGS = {"gap_before_savings", "funding"}
 
 
@@ -90,7 +91,7 @@ def factors_of(plan: Plan) -> list[Factor]:
 
 
 def that_move(plan: Plan, factors: Iterable[Factor], variable: str) -> list[Factor]:
-    """List the factors that may move a variable of a projection: closure only moves reserves.
+    """List the factors that may move a variable: closure moves reserves and what they can pay.
 
     The delivery of savings does not move the gap before them, nor their common factor a plan
     without a scheme whose delivery is uncertain.

@@ -107,8 +107,8 @@ def variance_shares(
         ``_high``. A small negative share is noise, and is left as it is. What by its nature cannot
         move the variable is left out, such as closure for the gap; what no line follows has 0.
         ``variance`` ``(year)``, GBP squared, and ``sd``, GBP, each with its ``_se``; in a year in
-        which nothing varies they are 0 and shares nan. Coordinates ``kind(factor)``, and
-        ``members(factor)``, the names in it.
+        which nothing varies they are 0 and shares nan (the attribute ``no_variance`` lists such
+        years). Coordinates ``kind(factor)``, and ``members(factor)``, the names in it.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def variance_shares(
     if by == "driver":
         players = Players.from_groups(layout, {} if groups is None else groups)
     else:
-        players = Players.from_labels(layout, reached(layout, by, seed))
+        players = Players.from_labels(layout, reached(layout, by))
     if method == "sobol":
         players.require_untied()
     runs = _runs(players, method, variable, int(n_draws), seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from mtfs.factors import correlated
 from mtfs.sampling import RandomScores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import xarray as xr
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 FUNDING, SAVINGS, OUTSIDE = "funding", "savings", "outside the gap"
 
+_SEED = 0  # what a factor reaches is no matter of chance, so any draws will do
 _PROBES = 64  # draws in which to see what moves: a yearly state of 5% is all but sure to be seen
-_EXTREME = (
-    5.0  # a score at which what may happen does, down to a chance of 3e-7, and at -5 does not
-)
+# A score at which what may happen does, down to a chance of 3e-7, and at its negative does not.
+_EXTREME = 5.0
 _FAR = 3.0  # the most a score is moved, so that it stays a plausible one
 _ROUNDING = 1e-9  # of an amount: less is not moved
 
 
-def reached(layout: Layout, by: Literal["service", "cause"], seed: int) -> list[str]:
+def reached(layout: Layout, by: Literal["service", "cause"]) -> list[str]:
     """Say which service, or which cause of growth, each factor moves.
 
     Every factor alone is moved in some draws, and what changes in pounds is what it reaches: no
@@ -40,8 +40,6 @@ def reached(layout: Layout, by: Literal["service", "cause"], seed: int) -> list[
         The plan's factors.
     by
         ``"service"`` or ``"cause"``.
-    seed
-        The draws used.
 
     Returns
     -------
@@ -51,7 +49,7 @@ def reached(layout: Layout, by: Literal["service", "cause"], seed: int) -> list[
         (``"several causes"``), ``"funding"``, ``"savings"`` (by cause), or ``"outside the gap"``
         where it moves reserves and memorandum balances only.
     """
-    sample = layout.rows(RandomScores(seed, 2 * _PROBES))
+    sample = layout.rows(RandomScores(_SEED, 2 * _PROBES))
     base, other = sample[:, :_PROBES], sample[:, _PROBES:]
     tied = {
         name: (group, place)
@@ -106,8 +104,7 @@ def _label(amounts: Mapping[str, float], least: float, several: str) -> str:
     if whole == 0:
         return OUTSIDE
     name = max(amounts, key=amounts.__getitem__)
-    held = amounts[name]
-    return name if held == whole or held > least * whole else several
+    return name if amounts[name] == whole or amounts[name] > least * whole else several
 
 
 def _by_service(
@@ -117,11 +114,12 @@ def _by_service(
 ) -> dict[str, float]:
     """Add up by service what moves of costs and savings, and of funding."""
     found: dict[str, float] = defaultdict(float)
-    for amount, kind, service in zip(pounds.get("cost", ()), *_beside(ds), strict=False):
+    for amount, kind, service in _beside(ds, pounds, "cost", "kind", "service"):
         found[FUNDING if kind == "grant" else service] += amount
-    for amount, split in zip(pounds.get("saving_delivered", ()), splits, strict=False):
-        for service, share in split:
-            found[service] += share * amount
+    if "saving_delivered" in pounds:
+        for amount, split in zip(pounds["saving_delivered"], splits, strict=True):
+            for service, share in split:
+                found[service] += share * amount
     found[FUNDING] += sum(pounds.get("income", ()))
     return found
 
@@ -129,11 +127,10 @@ def _by_service(
 def _by_cause(ds: xr.Dataset, pounds: Mapping[str, Array]) -> dict[str, float]:
     """Add up by cause what moves of growth, and of savings and funding."""
     found: dict[str, float] = defaultdict(float)
-    if "growth" in pounds:
-        for amount, cause in zip(pounds["growth"], ds["part_cause"].to_numpy(), strict=True):
-            found[str(cause)] += amount
+    for amount, cause in _beside(ds, pounds, "growth", "part_cause"):
+        found[cause] += amount
     grows = any(found.values())
-    for amount, kind, _ in zip(pounds.get("cost", ()), *_beside(ds), strict=False):
+    for amount, kind in _beside(ds, pounds, "cost", "kind"):
         # a cost that moves where no growth does: by a grant ring-fenced to it, or a tied fund
         found[FUNDING] += amount if kind == "grant" or not grows else 0.0
     found[SAVINGS] += sum(pounds.get("saving_delivered", ()))
@@ -141,8 +138,10 @@ def _by_cause(ds: xr.Dataset, pounds: Mapping[str, Array]) -> dict[str, float]:
     return found
 
 
-def _beside(ds: xr.Dataset) -> tuple[list[str], list[str]]:
-    """List the kind and the service of every row of the requirement."""
-    return [str(each) for each in ds["kind"].to_numpy()], [
-        str(each) for each in ds["service"].to_numpy()
-    ]
+def _beside(
+    ds: xr.Dataset, pounds: Mapping[str, Array], name: str, *coordinates: str
+) -> Iterator[tuple[Any, ...]]:
+    """Go through a variable's items with what stands beside them; none where it is not kept."""
+    if name in pounds:
+        labels = [map(str, ds[each].to_numpy()) for each in coordinates]
+        yield from zip(pounds[name], *labels, strict=True)

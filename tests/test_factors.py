@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from councils import BUDGET, council
-from hypothesis import given
+from hypothesis import given, settings
 from strategies import plans
 
 import mtfs
 from mtfs import MtfsError
-from mtfs.factors import Layout, correlated, factors_of
+from mtfs.factors import Layout, correlated, factors_of, that_move
 from mtfs.sampling import RandomScores
 
 CPI = {"name": "cpi", "central": 0.02, "sd": 0.01, "persistence": 0.5}
@@ -28,6 +28,40 @@ def test_rows_of_scores_are_the_projection(plan):
     again = layout.project(layout.rows(RandomScores(3, 8)))
     ds = mtfs.project_gap(plan, n_draws=8, seed=3, keep="totals")
     np.testing.assert_array_equal(again["gap"].values, ds["gap"].values)
+
+
+@settings(max_examples=15)
+@given(plans())
+def test_what_is_left_out_does_not_move_the_variable(plan):
+    factors = factors_of(plan)
+    layout = Layout(plan, factors)
+    if not factors:
+        return
+    sample = layout.rows(RandomScores(3, 64))
+    base, other = sample[:, :32], sample[:, 32:]
+    for variable in ("gap_before_savings", "gap", "gap_after_one_offs", "requirement", "funding"):
+        wanted = [factors.index(factor) for factor in that_move(plan, factors, variable)]
+        swapped = np.where(np.isin(layout.factor_of_row, wanted)[:, None], base, other)
+        one, two = (layout.project(rows)[variable].values for rows in (base, swapped))
+        np.testing.assert_array_equal(one, two)
+
+
+def test_closure_may_empty_a_fund_that_a_one_off_source_draws_on():
+    fund = [{"name": "general", "opening": 9e6, "general": True}]
+    plan = council(
+        horizon=2,
+        base_gap=9e6,
+        lines=[BUDGET],
+        one_offs=[{"kind": "reserve", "name": "later", "fund": "general", "amounts": [0.0, 5e6]}],
+        reserves={"funds": fund, "surplus_to": "general"},
+    )
+    names = {
+        variable: [factor.name for factor in that_move(plan, factors_of(plan), variable)]
+        for variable in ("gap", "gap_after_one_offs")
+    }
+    assert names["gap"] == []
+    assert names["gap_after_one_offs"] == ["closure: delivery", "savings: common factor"]
+    assert mtfs.project_gap(plan, n_draws=500, seed=1)["gap_after_one_offs"].std() > 0
 
 
 def test_factors_bear_the_names_of_what_is_uncertain():

@@ -177,7 +177,7 @@ def test_closure_moves_reserves_and_not_the_gap():
     funds = [{"name": "general", "opening": 1e6, "general": True}]
     reserves = {"funds": funds, "surplus_to": "general", "closure": delivery}
     plan = paper(reserves=reserves)
-    for variable in ("gap", "gap_after_one_offs", "requirement"):
+    for variable in ("gap", "gap_before_savings", "requirement"):
         ds = mtfs.variance_shares(plan, variable=variable, n_draws=100, seed=1)
         assert ds["factor"].values.tolist() == ["demand", "price"]
     short = mtfs.variance_shares(plan, variable="shortfall", seed=1)

@@ -97,7 +97,7 @@ PLAN = council(
 
 def labels(by):
     layout = Layout(PLAN, factors_of(PLAN))
-    return dict(zip([f.name for f in layout.factors], reached(layout, by, 1), strict=True))
+    return dict(zip([f.name for f in layout.factors], reached(layout, by), strict=True))
 
 
 def test_services_are_those_whose_pounds_move():
@@ -138,6 +138,16 @@ def test_causes_are_those_under_which_most_is_booked():
     }
 
 
+def test_a_plan_without_lines_has_funding_alone():
+    grant = {"kind": "grant", "name": "rsg", "amount": 1e6, "growth": "grants"}
+    plan = council(drivers=[driver("grants")], funding=[grant])
+    layout = Layout(plan, factors_of(plan))
+    for by in ("service", "cause"):
+        found = reached(layout, by)
+        assert found[0] == "funding"
+        assert set(found[1:]) == {"outside the gap"}
+
+
 @settings(max_examples=10)
 @given(plans())
 def test_what_moves_no_pounds_of_the_gap_is_outside_it_in_every_plan(plan):
@@ -147,7 +157,7 @@ def test_what_moves_no_pounds_of_the_gap_is_outside_it_in_every_plan(plan):
     services = {str(service) for service in mtfs.project_gap(plan, n_draws=1)["service"].values}
     splits = {name for scheme in plan.schemes() for name, _ in scheme.terms.split}
     known = services | splits | {"funding", "outside the gap", "several services"}
-    found = reached(layout, "service", 1)
+    found = reached(layout, "service")
     assert set(found) <= known
     for factor, label in zip(layout.factors, found, strict=True):
         if factor.kind == "closure":
