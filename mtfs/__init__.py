@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
+    from mtfs.importance import variance_shares, variance_table
     from mtfs.io import (
         load_example,
         load_example_monitoring,
@@ -109,6 +110,8 @@ _HOMES = {
     "tornado": "mtfs.sensitivity",
     "total": "mtfs.measures",
     "usual_shifts": "mtfs.shifts",
+    "variance_shares": "mtfs.importance",
+    "variance_table": "mtfs.importance",
 }
 
 __all__ = [
@@ -165,6 +168,8 @@ __all__ = [
     "tornado",
     "total",
     "usual_shifts",
+    "variance_shares",
+    "variance_table",
 ]
 
 

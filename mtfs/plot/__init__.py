@@ -7,3 +7,6 @@ from mtfs.plot.scenarios import intervals
 from mtfs.plot.tornados import tornado
 
 __all__ = ["fan", "intervals", "tornado"]
+from mtfs.plot.shares import variance_bars
+
+__all__ = ["fan", "variance_bars"]
