@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mtfs.appraisal import payback
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
+    from mtfs.events import Event
     from mtfs.io import (
         load_example,
         load_example_monitoring,
@@ -42,13 +43,16 @@ if TYPE_CHECKING:
     from mtfs.projection import project, project_gap, scores_of
     from mtfs.rebasing import rebase, rebase_table
     from mtfs.returns import budget_drift, drift_correlation
+    from mtfs.targets import Target, parse_event, parse_target
 
 __version__ = VERSION
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
+    "Event": "mtfs.events",
     "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
+    "Target": "mtfs.targets",
     "annual": "mtfs.measures",
     "budget_drift": "mtfs.returns",
     "drift_correlation": "mtfs.returns",
@@ -62,6 +66,8 @@ _HOMES = {
     "load_monitoring": "mtfs.io",
     "load_plan": "mtfs.io",
     "outturn_table": "mtfs.outturn",
+    "parse_event": "mtfs.targets",
+    "parse_target": "mtfs.targets",
     "payback": "mtfs.appraisal",
     "plan_of": "mtfs.io",
     "planned_pressures": "mtfs.ledger",
@@ -84,11 +90,13 @@ _HOMES = {
 
 __all__ = [
     "DriftEvidence",
+    "Event",
     "Monitoring",
     "MtfsError",
     "Plan",
     "PlanError",
     "PlanWarning",
+    "Target",
     "__version__",
     "annual",
     "budget_drift",
@@ -103,6 +111,8 @@ __all__ = [
     "load_monitoring",
     "load_plan",
     "outturn_table",
+    "parse_event",
+    "parse_target",
     "payback",
     "plan_of",
     "planned_pressures",
