@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
     from mtfs.events import Event
+    from mtfs.goals import GoalSeek, frontier, goal_seek
     from mtfs.io import (
         load_example,
         load_example_monitoring,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         save_plan,
     )
     from mtfs.ledger import planned_pressures, pressure_table, pressures
+    from mtfs.levers import Lever
     from mtfs.measures import (
         annual,
         probability,
@@ -50,6 +52,8 @@ __version__ = VERSION
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
     "Event": "mtfs.events",
+    "GoalSeek": "mtfs.goals",
+    "Lever": "mtfs.levers",
     "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
     "Target": "mtfs.targets",
@@ -59,6 +63,8 @@ _HOMES = {
     "drift_driver": "mtfs.drift",
     "drift_evidence": "mtfs.drift",
     "forecast_outturn": "mtfs.outturn",
+    "frontier": "mtfs.goals",
+    "goal_seek": "mtfs.goals",
     "interval": "mtfs.distributions",
     "load_example": "mtfs.io",
     "load_example_monitoring": "mtfs.io",
@@ -91,6 +97,8 @@ _HOMES = {
 __all__ = [
     "DriftEvidence",
     "Event",
+    "GoalSeek",
+    "Lever",
     "Monitoring",
     "MtfsError",
     "Plan",
@@ -104,6 +112,8 @@ __all__ = [
     "drift_driver",
     "drift_evidence",
     "forecast_outturn",
+    "frontier",
+    "goal_seek",
     "interval",
     "load_example",
     "load_example_monitoring",

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from mtfs.plot.fans import fan
+from mtfs.plot.frontiers import frontier, goal_curve
 
-__all__ = ["fan"]
+__all__ = ["fan", "frontier", "goal_curve"]
