@@ -48,7 +48,9 @@ class GoalSeek:
     """what the target is about, at ``value``: a share for a chance, else GBP"""
     achieved_se: float
     current: float
-    """the lever's value in the plan: for ``set`` the average of the values it would move"""
+    """the lever's value in the plan; the average, where ``set`` moves values that differ"""
+    uniform: bool
+    """whether the plan as it is is the plan at ``current``"""
     before: float
     """what the target is about, in the plan as it is"""
     before_se: float
@@ -75,10 +77,11 @@ class GoalSeek:
 
     def __str__(self) -> str:
         low, high = self.lever.bounds
+        own = _number(self.current) + ("" if self.uniform else " on average")
         said = [
             f"{self.council}: {self.lever.name} ({self.lever.how})",
             f"Target: {self.target} ({self.n_draws:,} draws, seed {self.seed})",
-            f"As it is, {_number(self.current)}: {self._shown(self.before, self.before_se)}"
+            f"As it is, {own}: {self._shown(self.before, self.before_se)}"
             + ("; it meets the target." if self.before_met else "."),
         ]
         reached = f"{_number(self.value)}: {self._shown(self.achieved, self.achieved_se)}"
@@ -90,7 +93,7 @@ class GoalSeek:
             met += f"goes up the statistic {_SHAPES[self.shape]}."
             said += [f"Answer: {reached}.", f"With other draws: {self._spread()}.", met]
         else:
-            short = self.target.shown(-self.target.headroom(self.achieved))
+            short = self.target.difference(-self.target.headroom(self.achieved))
             missed = f"No value tried from {_number(low)} to {_number(high)} meets it. Nearest: "
             said.append(f"{missed}{reached}, short of the target by {short}.")
         refused = self.curve[self.curve["refused"].notna()]
@@ -105,7 +108,7 @@ class GoalSeek:
     __repr__ = __str__
 
     def _shown(self, value: float, error: float) -> str:
-        error_shown = "not known" if math.isnan(error) else self.target.shown(error)
+        error_shown = "not known" if math.isnan(error) else self.target.difference(error)
         return f"{self.target.shown(value)} (standard error {error_shown})"
 
     def _spread(self) -> str:
@@ -114,7 +117,8 @@ class GoalSeek:
         if not known:
             return "not known from these draws"
         if len(known) == 1:
-            return f"from {_number(known[0])} on, or no value near it (one standard error)"
+            one = f"{_number(known[0])} at one standard error one way"
+            return f"{one}; the other way no value of this stretch meets it"
         return f"{_number(low)} to {_number(high)} (one standard error either way)"
 
 
@@ -306,7 +310,10 @@ def _source(
         ds = require_projection(plan)
         plan = Plan.model_validate_json(ds.attrs["plan"])
         n_draws = int(ds.attrs["n_draws"]) if n_draws is None else n_draws
-        seed = int(ds.attrs["seed"]) if seed is None and "seed" in ds.attrs else seed
+        if seed is None and "seed" not in ds.attrs:
+            msg = "the projection was made of given scores and has no seed; give 'seed'"
+            raise MtfsError(msg)
+        seed = int(ds.attrs["seed"]) if seed is None else seed
     plan = plan if isinstance(plan, Plan) else Plan.model_validate(plan)
     draws = N_DRAWS if n_draws is None else require_count(n_draws, "n_draws")
     return plan, draws, fresh_seed() if seed is None else require_seed(seed)
@@ -342,7 +349,7 @@ def _two(levers: object) -> tuple[Lever, Lever]:
     shared = first.path == second.path and (
         first.years is None or second.years is None or set(first.years) & set(second.years)
     )
-    if shared or f"{first.path}.".startswith(f"{second.path}.") != (first.path == second.path):
+    if shared:
         msg = f"both levers move '{first.path}' in the same years; choose two that differ"
         raise MtfsError(msg)
     return first, second
@@ -448,6 +455,7 @@ def _result(search: Search, answer: Answer) -> GoalSeek:
         achieved=tried.statistic,
         achieved_se=tried.error,
         current=lever.current,
+        uniform=lever.single,
         before=before.statistic,
         before_se=before.error,
         before_met=before.met,

@@ -149,10 +149,17 @@ class Search:
 
         best = grid.index(max(grid, key=_nearness))
         peak = grid[max(best - 1, 0) : best + 2]
-        if self.shape != "neither" or len(peak) < 3 or any(each.refused for each in peak):  # noqa: PLR2004 - it and two neighbours
+        if len(peak) < 3 or any(each.refused for each in peak):  # noqa: PLR2004 - it and two neighbours
             return
+        # a chance of nothing at all three says nothing: go by the distance from its event
+        level = len({each.headroom for each in peak}) == 1
+
+        def short(value: float) -> float:
+            found = self.at(float(value))
+            return -(found.closeness if level else found.headroom)
+
         minimize_scalar(
-            lambda value: -self.at(float(value)).headroom,
+            short,
             bounds=(peak[0].value, peak[-1].value),
             method="bounded",
             options={"xatol": self.tolerance, "maxiter": _STEPS},

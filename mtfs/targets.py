@@ -232,6 +232,12 @@ class Target:
             return f"{value:.1%}"
         return f"GBP {value / 1e6:,.2f}m"
 
+    def difference(self, value: float) -> str:
+        """Write a difference of two such values: ``4.2 points`` of a chance, ``GBP 0.35m``."""
+        if isinstance(self.statistic, Chance):
+            return f"{100 * value:.1f} points"
+        return self.shown(value)
+
     def __str__(self) -> str:
         chance = isinstance(self.statistic, Chance)
         bound = plain_number(Decimal(repr(self.bound + 0.0))) if chance else money(self.bound)

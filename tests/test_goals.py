@@ -1,6 +1,7 @@
 """Goal seek and frontier: what it would take, how sure that is, and what no value does."""
 
 import functools
+import re
 
 import numpy as np
 import pandas as pd
@@ -238,10 +239,14 @@ def test_two_stretches_that_meet_a_target_are_both_listed():
     assert not found.before_met
 
 
-def test_a_peak_between_the_points_of_the_scan_is_climbed():
+@pytest.mark.parametrize("target", ["E(gap 2026/27) <= 0", "P(gap 2026/27 <= 0) >= 0.5"])
+def test_a_peak_between_the_points_of_the_scan_is_climbed(target):
     narrow = curved(120.9999e6)  # 100 h^2 = 0.0001: from 0.099 to 0.101; steps are of 0.0156
-    found = curve_seek(narrow, n_draws=1, tolerance=1e-6)
+    found = curve_seek(narrow, target, n_draws=1, tolerance=1e-6)
     assert found.intervals == ((pytest.approx(0.099, abs=2e-6), pytest.approx(0.101, abs=2e-6)),)
+
+
+def test_no_value_of_a_curve_that_turns_meets_it_and_its_peak_comes_nearest():
     short = curve_seek(curved(121.5e6), n_draws=1)
     assert not short.met
     assert short.value == pytest.approx(0.1, abs=1e-3)
@@ -258,7 +263,7 @@ def test_the_error_of_an_answer_on_a_curve_that_turns():
     best = curve_seek(curved(119e6, sd=1e6), "P(gap 2026/27 <= 0) >= 0.977", n_draws=2_000)
     assert best.met
     assert np.isnan(best.value_high)
-    assert "or no value near it" in str(best)
+    assert "the other way no value of this stretch meets it" in str(best)
 
 
 # What no value does, and what every value does
@@ -272,6 +277,7 @@ def test_no_value_meets_it_and_how_near_it_comes():
     assert np.isnan(found.value_low)
     assert found.intervals == ()
     assert "No value tried from 0 to 0.03 meets it. Nearest: 0.03" in str(found)
+    assert re.search(r"short of the target by \d\d\.\d points", str(found))
     money = seek(needs(), "Q90(gap 2026/27) <= 0", bounds=(0.0, 0.02), n_draws=3)
     assert "short of the target by GBP 1.00m" in str(money)
 
@@ -336,7 +342,24 @@ def test_a_rise_above_the_referendum_limit_is_noted():
     assert seek(plan, "E(gap 2026/27) <= 0.1m", n_draws=1).notes == ()
 
 
+def test_values_that_differ_by_year_are_set_to_one_nearest_to_their_average():
+    line = {"kind": "change", "name": "needs", "cause": "people", "levels": [1e6, 2e6, 3e6, 6e6]}
+    found = seek(council(lines=[line]), "E(gap 2029/30) <= 2m", "lines.needs.levels", (0, 5e6))
+    assert (found.current, found.uniform) == (3e6, False)
+    assert found.value == pytest.approx(2e6, abs=501)
+    assert "As it is, 3,000,000 on average: GBP 6.00m" in str(found)
+
+
 # Wrong input
+
+
+def test_a_projection_of_given_scores_has_no_seed_to_take():
+    plan = normal()
+    ds = mtfs.project(plan, mtfs.scores_of(plan, n_draws=50, seed=2))
+    options = {"lever": "base_gap", "bounds": (-1e6, 1e6), "target": "E(gap 2026/27) <= 3m"}
+    with pytest.raises(MtfsError, match="has no seed; give 'seed'"):
+        goal_seek(ds, **options)
+    assert goal_seek(ds, seed=2, **options).n_draws == 50
 
 
 @pytest.mark.parametrize(
