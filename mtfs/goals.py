@@ -233,8 +233,8 @@ def frontier(
     tolerance
         As for :func:`goal_seek`, of the second lever.
     n_grid
-        As for :func:`goal_seek`, at each step. Nine values of either lever and nine of the scan
-        are about 200 projections.
+        As for :func:`goal_seek`, at each step; nine steps of nine values each take up to 350
+        projections, refinement included.
 
     Returns
     -------
@@ -370,7 +370,7 @@ def _run(search: Search, n_grid: int) -> None:
     """Scan the bounds and refine; refuse bounds that the plan refuses."""
     low, high = search.lever.lever.bounds
     values = np.linspace(low, high, n_grid).tolist()
-    if search.lever.single and low <= search.lever.current <= high:
+    if low <= search.lever.current <= high:
         values.append(search.lever.current)
     search.scan(values)
     _refused(search)

@@ -221,8 +221,7 @@ class Search:
             points = [point for point in self.points if point.refused is None]
             return Answer(max(points, key=_nearness), math.nan, math.nan, ())
         ends = [self.at(end) for pair in intervals for end in pair]
-        if self.lever.single and self.before.met and any(p is self.before for p in self.points):
-            ends.append(self.before)
+        ends += [point for point in self.points if point.value == current and point.met]
         nearest = min(ends, key=lambda point: abs(point.value - current))
         return Answer(nearest, *self._error(nearest), self.intervals())
 

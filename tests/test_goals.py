@@ -348,6 +348,8 @@ def test_values_that_differ_by_year_are_set_to_one_nearest_to_their_average():
     assert (found.current, found.uniform) == (3e6, False)
     assert found.value == pytest.approx(2e6, abs=501)
     assert "As it is, 3,000,000 on average: GBP 6.00m" in str(found)
+    average = seek(council(lines=[line]), "E(gap 2029/30) <= 4m", "lines.needs.levels", (0, 5e6))
+    assert (average.before_met, average.value) == (False, 3e6)
 
 
 # Wrong input
