@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtfs.assumptions import Declared, fixed_values
+from mtfs.changes import locate, value_at
 from mtfs.checks import assumption_fields
-from mtfs.vocabulary import MtfsError, PlanError, listing, suggest
+from mtfs.vocabulary import MtfsError, listing, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +79,9 @@ class Lever:
         MtfsError
             When the plan has no such path, year, or no number there.
         """
-        holder, field, held = _find(plan, self.path)
-        by_year = _by_year(holder, field, held)
+        place = locate(plan, self.path).path
+        held = value_at(plan, place)
+        by_year = _by_year(value_at(plan, place[:-1]), str(place[-1]), held)
         if not by_year and self.years is not None:
             msg = f"'{self.path}' is one number for all years; leave out 'years'"
             raise MtfsError(msg)
@@ -169,28 +171,6 @@ def _bounds(bounds: object, path: str) -> tuple[float, float]:
         )
         raise MtfsError(msg)
     return numbers[0], numbers[1]
-
-
-def _find(plan: Plan, path: str) -> tuple[Any, str, Any]:
-    """Find what holds the last step of a path, that step, and what stands there."""
-    holder: Any = None
-    node: Any = plan
-    step = ""
-    for step in path.split("."):
-        holder = node
-        if isinstance(node, tuple):
-            names = [getattr(item, "name", str(n)) for n, item in enumerate(node)]
-            held = dict(zip(names, node, strict=True))
-        elif isinstance(node, Declared):
-            held = {name: getattr(node, name) for name in type(node).model_fields}
-        else:
-            held = {}
-        if step not in held:
-            plan.with_changes({path: 0.0})  # which says what there is
-            msg = f"'{path}' does not exist"
-            raise PlanError(msg)
-        node = held[step]
-    return holder, step, node
 
 
 def _by_year(holder: Any, field: str, held: Any) -> bool:

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from mtfs.plot.fans import fan
 from mtfs.plot.frontiers import frontier, goal_curve
+from mtfs.plot.scenarios import intervals
+from mtfs.plot.tornados import tornado
 
-__all__ = ["fan", "frontier", "goal_curve"]
+__all__ = ["fan", "frontier", "goal_curve", "intervals", "tornado"]
