@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
     from mtfs.importance import variance_shares, variance_table
+    from mtfs.events import Event
+    from mtfs.goals import GoalSeek, frontier, goal_seek
     from mtfs.io import (
         load_example,
         load_example_monitoring,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         save_plan,
     )
     from mtfs.ledger import planned_pressures, pressure_table, pressures
+    from mtfs.levers import Lever
     from mtfs.measures import (
         annual,
         probability,
@@ -57,16 +60,21 @@ if TYPE_CHECKING:
     from mtfs.scenarios import Scenario, Scenarios
     from mtfs.sensitivity import sensitivity_table, tornado
     from mtfs.shifts import Shift, usual_shifts
+    from mtfs.targets import Target, parse_event, parse_target
 
 __version__ = VERSION
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
+    "Event": "mtfs.events",
+    "GoalSeek": "mtfs.goals",
+    "Lever": "mtfs.levers",
     "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
     "Scenario": "mtfs.scenarios",
     "Scenarios": "mtfs.scenarios",
     "Shift": "mtfs.shifts",
+    "Target": "mtfs.targets",
     "annual": "mtfs.measures",
     "budget_drift": "mtfs.returns",
     "compare": "mtfs.comparison",
@@ -77,6 +85,8 @@ _HOMES = {
     "drift_driver": "mtfs.drift",
     "drift_evidence": "mtfs.drift",
     "forecast_outturn": "mtfs.outturn",
+    "frontier": "mtfs.goals",
+    "goal_seek": "mtfs.goals",
     "grid_table": "mtfs.comparison",
     "interval": "mtfs.distributions",
     "load_example": "mtfs.io",
@@ -88,6 +98,8 @@ _HOMES = {
     "load_scenarios": "mtfs.io",
     "one_scenario": "mtfs.comparison",
     "outturn_table": "mtfs.outturn",
+    "parse_event": "mtfs.targets",
+    "parse_target": "mtfs.targets",
     "payback": "mtfs.appraisal",
     "place_published": "mtfs.published",
     "plan_of": "mtfs.io",
@@ -116,6 +128,9 @@ _HOMES = {
 
 __all__ = [
     "DriftEvidence",
+    "Event",
+    "GoalSeek",
+    "Lever",
     "Monitoring",
     "MtfsError",
     "Plan",
@@ -124,6 +139,7 @@ __all__ = [
     "Scenario",
     "Scenarios",
     "Shift",
+    "Target",
     "__version__",
     "annual",
     "budget_drift",
@@ -135,6 +151,8 @@ __all__ = [
     "drift_driver",
     "drift_evidence",
     "forecast_outturn",
+    "frontier",
+    "goal_seek",
     "grid_table",
     "interval",
     "load_example",
@@ -146,6 +164,8 @@ __all__ = [
     "load_scenarios",
     "one_scenario",
     "outturn_table",
+    "parse_event",
+    "parse_target",
     "payback",
     "place_published",
     "plan_of",

@@ -98,6 +98,19 @@ def test_the_page_on_pressures_works_as_written():
     assert held["ds"]["growth"].notnull().all()
 
 
+def test_the_page_on_goals_shows_what_the_code_on_it_prints(capsys):
+    held = {}
+    exec(block("docs/how-to/goals.md", "python"), held)  # noqa: S102 - our own page
+    assert capsys.readouterr().out == block("docs/how-to/goals.md", "text")
+    text = (ROOT / "docs/how-to/goals.md").read_text(encoding="utf-8")
+    written = re.findall(r"```text\n(.*?)```", text, re.DOTALL)[1]
+    targets = [re.split(r"  +", line)[0] for line in written.splitlines()]
+    assert [str(mtfs.parse_target(target)) for target in targets][1:] == [
+        "P(unfunded > 0, any year) <= 0.05",
+        *targets[2:],
+    ]
+
+
 def test_the_page_on_sensitivity_works_as_written():
     page, held = "docs/how-to/sensitivity.md", {}
     text = (ROOT / page).read_text(encoding="utf-8")

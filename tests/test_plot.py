@@ -74,6 +74,53 @@ def test_the_accessor_draws_the_gap_with_the_plan():
     np.testing.assert_allclose(axes.lines[0].get_ydata(), ds["gap"].median("draw") / 1e6)
 
 
+def goal(bounds=(0.0, 0.05)):
+    tax = {"kind": "council_tax", "name": "tax", "base_income": 100e6}
+    needs = {"kind": "budget", "name": "needs", "base": 103e6}
+    plan = {"council": "Anyshire", "first_year": "2026/27", "horizon": 1, "lines": [needs]}
+    saving = {"name": "lean", "levels": 1e6, "delivery": 1.0}
+    plan = mtfs.Plan.model_validate(plan | {"funding": [tax], "savings": [saving]})
+    target = "E(gap 2026/27) <= 0"
+    options = {"n_draws": 2, "seed": 1}
+    rise = mtfs.Lever("funding.tax.core_increase", bounds)
+    saved = mtfs.Lever("savings.lean.levels", (0.0, 2.0), "scale", label="saving, times planned")
+    found = mtfs.goal_seek(plan, lever=rise, target=target, **options)
+    table = mtfs.frontier(plan, levers=(rise, saved), target=target, n_points=3, **options)
+    return found.curve, table
+
+
+def test_a_goal_curve_shows_the_target_the_plan_and_the_answer():
+    axes = plot.goal_curve(goal()[0])
+    curve, target, *_ = axes.lines
+    assert curve.get_ydata()[0] == pytest.approx(
+        2.0
+    )  # GBP m: 103 less a saving of 1 and 100 of tax
+    assert set(target.get_ydata()) == {0.0}
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["E(gap 2026/27) <= 0", "the plan", "answer, 0.02"]
+    assert axes.get_xlabel() == "funding.tax.core_increase"
+    assert axes.get_ylabel() == "E(gap 2026/27), GBP m"
+    missed = plot.goal_curve(goal((0.0, 0.01))[0], ax=plt.subplots()[1])
+    labels = [text.get_text() for text in missed.get_legend().get_texts()]
+    assert labels[-1] == "nearest; not met"
+
+
+def test_a_frontier_plot_shows_where_the_target_cannot_be_met():
+    axes = plot.frontier(goal((0.0, 0.01))[1])
+    curve = axes.lines[0].get_ydata()
+    assert np.isnan(curve[:2]).all()  # twice the saving and a rise of 0.5% leave 0.5m
+    assert curve[2] == pytest.approx(2.0, abs=1e-3)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["E(gap 2026/27) <= 0", "not met, even here", "the plan"]
+    assert axes.get_ylabel() == "saving, times planned"
+
+
+def test_plots_of_goals_want_their_tables():
+    for draw in (plot.goal_curve, plot.frontier):
+        with pytest.raises(mtfs.MtfsError, match=r"expected a table with .*; found x"):
+            draw(pd.DataFrame({"x": [1.0]}))
+
+
 SWINGS = pd.DataFrame(
     {"base": 50.0, "low": [40.0, 48.0, 51.0], "high": [62.0, 51.0, 53.0]},
     index=["pay", "cpi", "savings"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mtfs.plot.fans import fan
+from mtfs.plot.frontiers import frontier, goal_curve
 from mtfs.plot.scenarios import intervals
 from mtfs.plot.tornados import tornado
 
@@ -10,3 +11,4 @@ __all__ = ["fan", "intervals", "tornado"]
 from mtfs.plot.shares import variance_bars
 
 __all__ = ["fan", "variance_bars"]
+__all__ = ["fan", "frontier", "goal_curve", "intervals", "tornado"]
