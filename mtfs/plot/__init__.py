@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from mtfs.plot.fans import fan
 from mtfs.plot.scenarios import intervals
+from mtfs.plot.shares import variance_bars
 from mtfs.plot.tornados import tornado
 
-__all__ = ["fan", "intervals", "tornado"]
-from mtfs.plot.shares import variance_bars
-
-__all__ = ["fan", "variance_bars"]
+__all__ = ["fan", "intervals", "tornado", "variance_bars"]
