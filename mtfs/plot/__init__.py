@@ -5,6 +5,7 @@ from __future__ import annotations
 from mtfs.plot.fans import fan
 from mtfs.plot.frontiers import frontier, goal_curve
 from mtfs.plot.scenarios import intervals
+from mtfs.plot.shares import variance_bars
 from mtfs.plot.tornados import tornado
 
 __all__ = ["fan", "intervals", "tornado"]
@@ -12,3 +13,4 @@ from mtfs.plot.shares import variance_bars
 
 __all__ = ["fan", "variance_bars"]
 __all__ = ["fan", "frontier", "goal_curve", "intervals", "tornado"]
+__all__ = ["fan", "intervals", "tornado", "variance_bars"]
