@@ -74,7 +74,8 @@ class Explanation:
             lines = [head.ljust(width) + "".join(year.rjust(14) for year in years)]
             for name, row in rows.iterrows():
                 cells = "".join(_shown(float(row[year])).rjust(14) for year in years)
-                lines.append(f"{str(name).ljust(width)}{cells}  {row['unit']}".rstrip())
+                unit = "" if part == "pounds" else row["unit"]
+                lines.append(f"{str(name).ljust(width)}{cells}  {unit}".rstrip())
             blocks.append("\n".join(lines))
         return "\n\n".join([*blocks, f"{self.year}: {self.words}"])
 

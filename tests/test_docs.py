@@ -98,6 +98,25 @@ def test_the_page_on_pressures_works_as_written():
     assert held["ds"]["growth"].notnull().all()
 
 
+def test_the_page_on_bridges_works_as_written_and_its_figures_are_those():
+    held = {}
+    text = (ROOT / "docs/how-to/bridge.md").read_text(encoding="utf-8")
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(code, held)  # noqa: S102 - our own page
+    table = held["table"].round(1) + 0.0
+    for row in re.findall(r"^\| (.+) \|$", text, re.MULTILINE)[1:]:
+        name, *figures = row.split(" | ")
+        found = table.loc[name, ["plan", "mean", "P10", "P90"]]
+        assert found.tolist() == [float(figure) for figure in figures]
+    assert held["own"].round(1).loc[
+        ["children and families", "adult social care"], "mean"
+    ].tolist() == [
+        18.9,
+        12.1,
+    ]
+    assert " ".join(held["found"].words.split()) in " ".join(text.split())
+
+
 def test_no_module_bears_a_public_name():
     # `mtfs.rebase` would be the module, not the function, once anything had imported it
     modules = {path.stem for path in (ROOT / "mtfs").iterdir()}
