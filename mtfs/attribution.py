@@ -113,7 +113,8 @@ def bridge(
         GBP. ``contribution`` ``(step, draw, year)``, positive widens the gap: a step is one
         component of one item, with coordinates ``item``, ``item_kind`` (line, funding, saving or
         one-off), ``service`` and ``component``. ``start`` and ``end`` ``(draw, year)``; the steps
-        sum to ``end`` less ``start`` in every draw and year. ``planned_`` twins have no draws.
+        sum to ``end`` less ``start`` in every draw and year. ``planned_`` twins have no draws. The
+        attributes ``start_row`` and ``end_row`` say in words where it starts and ends.
 
     Raises
     ------
@@ -274,7 +275,9 @@ def bridge_table(
         ends = (here[f"{prefix}{which}"].to_numpy() for which in ("start", "end"))
         return np.stack([next(ends), *each, next(ends)])
 
-    columns = {"plan": rows("planned_") / in_unit(unit)} | figures(rows(""), 1, unit)
+    columns = figures(rows(""), 1, unit)
+    if "planned_contribution" in bridge:
+        columns = {"plan": rows("planned_") / in_unit(unit)} | columns
     table = pd.DataFrame(columns, index=pd.Index([first, *names, last], name=by))
     table.attrs.update(unit=unit, year=shown)
     table.attrs.update({name: bridge.attrs[name] for name in _SAID if name in bridge.attrs})

@@ -33,8 +33,8 @@ _VARIABLES: dict[ItemKind, tuple[str, str]] = {
 _ROUNDING = 1e-9
 _LARGE = 1000
 _BETWEEN = {"product": " x ", "sum": " + "}
+# What a sum is called, and GBP in the base year and in every year of the plan.
 Sum: TypeAlias = tuple[str, Array]
-"""what a sum is called, and GBP in the base year and in every year of the plan"""
 
 
 @dataclass(frozen=True)
