@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from mtfs.importance import variance_shares, variance_table
     from mtfs.events import Event
     from mtfs.goals import GoalSeek, frontier, goal_seek
+    from mtfs.attribution import bridge, bridge_table
+    from mtfs.distributions import interval
+    from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
+    from mtfs.explanation import Explanation, explain
     from mtfs.io import (
         load_example,
         load_example_monitoring,
@@ -69,6 +73,7 @@ _HOMES = {
     "Event": "mtfs.events",
     "GoalSeek": "mtfs.goals",
     "Lever": "mtfs.levers",
+    "Explanation": "mtfs.explanation",
     "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
     "Scenario": "mtfs.scenarios",
@@ -76,6 +81,8 @@ _HOMES = {
     "Shift": "mtfs.shifts",
     "Target": "mtfs.targets",
     "annual": "mtfs.measures",
+    "bridge": "mtfs.attribution",
+    "bridge_table": "mtfs.attribution",
     "budget_drift": "mtfs.returns",
     "compare": "mtfs.comparison",
     "compare_grid": "mtfs.comparison",
@@ -84,6 +91,7 @@ _HOMES = {
     "drift_correlation": "mtfs.returns",
     "drift_driver": "mtfs.drift",
     "drift_evidence": "mtfs.drift",
+    "explain": "mtfs.explanation",
     "forecast_outturn": "mtfs.outturn",
     "frontier": "mtfs.goals",
     "goal_seek": "mtfs.goals",
@@ -131,6 +139,7 @@ __all__ = [
     "Event",
     "GoalSeek",
     "Lever",
+    "Explanation",
     "Monitoring",
     "MtfsError",
     "Plan",
@@ -142,6 +151,8 @@ __all__ = [
     "Target",
     "__version__",
     "annual",
+    "bridge",
+    "bridge_table",
     "budget_drift",
     "compare",
     "compare_grid",
@@ -150,6 +161,7 @@ __all__ = [
     "drift_correlation",
     "drift_driver",
     "drift_evidence",
+    "explain",
     "forecast_outturn",
     "frontier",
     "goal_seek",

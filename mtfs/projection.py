@@ -62,7 +62,8 @@ def project_gap(
         How scores are drawn: ``"random"``, plain independent draws.
     keep
         ``"all"`` variables; ``"totals"``: gaps, requirement, funding, shortfall, reserves; or
-        ``"components"``: all, and the growth of every line by its parts.
+        ``"components"``: all, the growth of every line by its parts, and what everything adds to
+        the gap, for :func:`mtfs.bridge`.
     n_threads
         Threads to use, by default one a core. The result does not depend on it.
     progress
@@ -158,8 +159,9 @@ def _run(
     engine = engine_of(plan)
     n_draws, horizon = scores.n_draws, plan.horizon
     n_blocks = -(-n_draws // BLOCK)
-    _require_memory(engine.labels, horizon, n_blocks * BLOCK, keep)
-    store = Store(allocate(engine.labels, horizon, n_blocks * BLOCK, keep))
+    labels, aside = engine.names(keep)
+    _require_memory(labels, horizon, n_blocks * BLOCK, keep)
+    store = Store(allocate(labels, horizon, n_blocks * BLOCK, keep))
     workers = os.cpu_count() or 1 if n_threads is None else require_count(n_threads, "n_threads")
     workers = min(n_blocks, workers)
     # Freed at once: glibc then keeps freed memory of this size for the work on blocks.
@@ -185,13 +187,16 @@ def _run(
         for name, array in engine.planned_store.arrays.items()
         if VARIABLES[name].planned and VARIABLES[name].kept(keep)
     }
+    if keep == "components":
+        planned["contribution"] = engine.planned_contribution.copy()
     return assemble(
         _cut(store.arrays, n_draws),
         planned,
         engine.minimum.copy(),
         None if keep == "totals" or not engine.rows else np.array(engine.bases),
-        labels=engine.labels,
-        aside=engine.aside,
+        base_budget=engine.contributions.base_budget if keep == "components" else None,
+        labels=labels,
+        aside=aside,
         years=plan.years,
         attrs=attrs,
     )

@@ -14,3 +14,6 @@ from mtfs.plot.shares import variance_bars
 __all__ = ["fan", "variance_bars"]
 __all__ = ["fan", "frontier", "goal_curve", "intervals", "tornado"]
 __all__ = ["fan", "intervals", "tornado", "variance_bars"]
+from mtfs.plot.waterfalls import waterfall
+
+__all__ = ["fan", "waterfall"]
