@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mtfs.engine import Store, engine_of
-from mtfs.paths import Paths, mixed_rows
+from mtfs.paths import Paths, mixed_row, mixed_rows
 from mtfs.reserves import planned_openings
 from mtfs.sampling import draw_scores
 from mtfs.schema import allocate
@@ -60,12 +60,13 @@ class Rerun:
     def planned_own(self) -> dict[str, Array]:
         """What is each driver's own in the council's own table, shape (year, 1)."""
         planned = self._engine.stage.planned
-        nothing = {name: np.zeros_like(row) for name, row in planned.items()}
         found = {}
         for driver in self.plan.drivers:
-            parts = {part.driver: planned[part.driver] for part in driver.mix}
-            mixed = mixed_rows(self.plan.drivers, nothing | parts) if parts else nothing
-            found[driver.name] = planned[driver.name] - mixed[driver.name]
+            own = driver.planned_values(self.plan.years)[:, None]
+            if driver.mix and driver.planned is not None:  # the whole path is planned, parts too
+                nothing = np.zeros_like(own)
+                own = own - mixed_row(driver, self.plan.drivers, planned, nothing)
+            found[driver.name] = own
         return found
 
     def rows(

@@ -76,6 +76,21 @@ def test_a_mix_with_a_planned_path_of_its_own_keeps_it_in_the_table():
     assert again.rows(shifted)["fees"][:, 0] == pytest.approx([0.05, 0.065])
 
 
+def test_what_is_a_mixs_own_leaves_out_the_past_of_its_parts():
+    top = {"name": "top", "mix": [{"driver": "fees", "weight": 1.0}], "planned": 0.04}
+    plan = mtfs.Plan(
+        council="A",
+        first_year="2026/27",
+        horizon=2,
+        drivers=[CPI, FEES, top],
+        lines=[{"kind": "contract", "name": "waste", "base": 100.0, "growth": "top"}],
+    )
+    own = Rerun(plan, RandomScores(1, 2)).planned_own
+    # fees stand at 1% + half of last year's CPI: 2.5% and 2%
+    assert own["top"][:, 0] == pytest.approx([0.015, 0.02])
+    assert own["fees"][:, 0] == pytest.approx([0.01, 0.01])
+
+
 def test_chance_can_be_left_out_part_by_part():
     plan = small(
         savings=[{"name": "reviews", "levels": 10.0, "delivery": 0.5, "slipped": 0.0}],
