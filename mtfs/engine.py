@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from mtfs.contributions import Contributions
 from mtfs.lines import ContingencyLine, Grant, PeopleChange, Programme, people_changes
+from mtfs.lines.anatomy import Anatomy, Factor, steady
 from mtfs.lines.financing import BalancesLine
 from mtfs.paths import Calendar, DriverStage, Paths
 from mtfs.plan import Plan
@@ -92,6 +94,7 @@ class Engine:
     balances: dict[str, Array]
     people_changes: dict[str, PeopleChange]
     bases: list[float]
+    contributions: Contributions
     reserve_stage: ReserveStage
     minimum: Array
     planned_store: Store
@@ -111,7 +114,8 @@ class Engine:
         drivers = {stream.spec for stream in stage.streams}
         others = [spec for spec in plan.shocks() if spec not in drivers]
         bases = [row.base_cost(planned) * row.share for row in rows]
-        labels, aside = _labels(plan, rows, planned, bases)
+        contributions = Contributions.from_plan(plan, rows, planned)
+        labels, aside = _labels(plan, rows, planned, bases, contributions)
         engine = cls(
             plan=plan,
             calendar=calendar,
@@ -127,6 +131,7 @@ class Engine:
             balances=balances,
             people_changes=changes,
             bases=bases,
+            contributions=contributions,
             reserve_stage=ReserveStage(
                 plan.reserves,
                 plan.one_offs,
@@ -182,12 +187,32 @@ class Engine:
 
     def run_blocks(self, blocks: range, bench: Bench, store: Store) -> None:
         """Turn some blocks' scores into pounds, in their place."""
+        paths = self._paths(blocks, bench, store)
+        part = store.part(blocks)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            self.evaluate(paths, part)
+        self.require_numbers(paths, part)
+
+    def one_block(self, scores: Scores, block: int) -> tuple[Paths, Store]:
+        """Give the paths of one block of draws, and all that comes of them."""
+        store = Store(allocate(self.labels, self.calendar.horizon, BLOCK, "components"))
+        bench = self.bench(1, store)
+        only = range(1)
+        fills = ((spec, block, place) for spec, _, place in self.fills(only, bench, store))
+        fill(fills, scores, self.calendar.horizon)
+        paths = self._paths(only, bench, store)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            self.evaluate(paths, store)
+        return paths, store
+
+    def _paths(self, blocks: range, bench: Bench, store: Store) -> Paths:
+        """Turn some blocks' scores into paths."""
         n = len(blocks) * BLOCK
         own = {spec.name: row[:n] for spec, row in zip(self.once, bench.once, strict=True)}
         own |= {
             spec.name: rows[:, :n] for spec, rows in zip(self.yearly, bench.yearly, strict=True)
         }
-        paths = Paths(
+        return Paths(
             self.calendar,
             self.stage.rows(self._room(blocks, bench, store), own),
             own,
@@ -196,10 +221,6 @@ class Engine:
             people_changes=self.people_changes,
             planned_paths=self.planned_paths,
         )
-        part = store.part(blocks)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            self.evaluate(paths, part)
-        self.require_numbers(paths, part)
 
     def require_numbers(self, paths: Paths, store: Store) -> None:
         """Check that the gap of every draw is a number."""
@@ -238,14 +259,18 @@ class Engine:
         Returns
         -------
         tuple
-            What was paid into funds and the balances of tied ones, as :meth:`_net_off` gives them.
+            What was paid into funds, as :meth:`_net_grants` gives it, and the balances of tied
+            ones.
         """
         for number, name in enumerate(self.labels["driver"]):
             path = paths.value(name)
             if path.shape[1] == 1:  # draws of an uncertain driver are there already
                 store.put("path", path, number)
         costs = self._costs(paths, store)
-        paid_in, tied = self._net_off(paths, costs)
+        gross = list(costs)
+        paid_in = self._net_grants(paths, costs)
+        less_grants = list(costs)
+        tied = self._net_tied(paths, costs, paid_in)
         result = store.arrays
         total, funding = result["requirement"], result["funding"]
         total[...] = 0.0
@@ -262,6 +287,9 @@ class Engine:
                 store.put("income", income, next(names))
         np.subtract(total, funding, out=result["gap_before_savings"])
         self._save(savings or paths, store)
+        if "contribution" in result:
+            steps = (gross, less_grants, costs)
+            self.contributions.write(paths, steps, result, sources=sources or paths)
         gap = np.subtract(total, funding, out=result["gap"])
         result["annual_gap"][0] = gap[0]
         np.subtract(gap[1:], gap[:-1], out=result["annual_gap"][1:])
@@ -294,16 +322,8 @@ class Engine:
             store.put("pressure", np.zeros((paths.horizon, 1)), causes[cause])
         return costs
 
-    def _net_off(
-        self, paths: Paths, costs: list[Array]
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Net ring-fenced grants and tied funds off their lines.
-
-        Returns
-        -------
-        tuple
-            What grants leave unspent, by the fund it is paid into, and the tied funds' balances.
-        """
+    def _net_grants(self, paths: Paths, costs: list[Array]) -> dict[str, Array]:
+        """Net ring-fenced grants off their lines; give what they leave, by the fund it goes to."""
         place = {row.name: number for number, row in enumerate(self.rows)}
         rest: dict[str, Array] = {}
         for grant in self.plan.ring_fenced_grants():
@@ -312,14 +332,21 @@ class Engine:
             used = np.minimum(amount, np.maximum(costs[line], 0.0))
             costs[line] = costs[line] - used
             rest[to] = rest[to] + amount - used if to in rest else amount - used
+        return rest
+
+    def _net_tied(
+        self, paths: Paths, costs: list[Array], paid_in: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        """Net tied funds off their lines; give their balances."""
+        place = {row.name: number for number, row in enumerate(self.rows)}
         tied: dict[str, Array] = {}
         for fund in self.plan.reserves.funds:
             if fund.tied_to is not None:
                 line = place[fund.tied_to]
                 tied[fund.name], costs[line] = _use_tied(
-                    fund, paths, costs[line], rest.get(fund.name)
+                    fund, paths, costs[line], paid_in.get(fund.name)
                 )
-        return rest, tied
+        return tied
 
     def _spend_contingency(
         self, paths: Paths, total: Array, costs: Sequence[Array], spent: Array
@@ -374,6 +401,8 @@ class Engine:
         self.reserve_stage.run(
             result["gap"], paths, paid_in=paid_in, tied=tied, falls=falls, out=out
         )
+        if "contribution" in result:
+            self.contributions.write_one_offs(result)
 
 
 @lru_cache(maxsize=8)
@@ -426,6 +455,13 @@ class GrantRow:
         """Give the grant as negative cost, GBP."""
         return -self.grant.incomes(paths)[0]
 
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show the grant as negative cost."""
+        (made,) = self.grant.anatomies(paths)
+        return replace(
+            made, factors=(*made.factors, Factor("sign", "", steady(-1.0, paths.horizon)))
+        )
+
 
 def _parts(row: Any, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
     """Split a row's growth since the base year by component, before its share."""
@@ -434,7 +470,11 @@ def _parts(row: Any, paths: Paths, cost: Array, base: float) -> dict[str, Array]
 
 
 def _labels(
-    plan: Plan, rows: Sequence[Any], planned: Paths, bases: Sequence[float]
+    plan: Plan,
+    rows: Sequence[Any],
+    planned: Paths,
+    bases: Sequence[float],
+    contributions: Contributions,
 ) -> tuple[dict[str, Sequence[str]], dict[str, tuple[str, Sequence[object]]]]:
     """Name everything along every dimension, and the coordinates beside them."""
     causes: Iterator[str] = (cause for row in rows for cause in row.causes())
@@ -461,6 +501,7 @@ def _labels(
         "invested": [
             fund for line in plan.lines if isinstance(line, BalancesLine) for fund in line.funds
         ],
+        "step": contributions.labels(),
     }
     aside: dict[str, tuple[str, Sequence[object]]] = {
         "service": ("line", [row.service for row in rows]),
@@ -472,6 +513,10 @@ def _labels(
             "part",
             [getattr(row, "cause", None) or component for row, component in parts],
         ),
+        **{
+            f"step_{name}": ("step", [getattr(step, name) for step in contributions.steps])
+            for name in ("item", "item_kind", "service", "component")
+        },
         "general": ("fund", [fund.general for fund in plan.reserves.funds]),
         "usable": ("fund", [fund.absorbs for fund in plan.reserves.funds]),
     }

@@ -24,6 +24,7 @@ from mtfs.lines import (
     Scheme,
     schemes_of,
 )
+from mtfs.lines.anatomy import Anatomy
 from mtfs.lines.savings import COMMON, COMMON_FACTOR, Delivery
 from mtfs.paths import Calendar, Paths
 from mtfs.problems import place
@@ -273,6 +274,10 @@ class DerivedLine:
     def cost(self, paths: Paths) -> Array:
         """Give the cost, GBP, shape (year, draw) or (year, 1)."""
         return self.make(paths)
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show the cost, all of which is growth since the base year."""
+        return Anatomy.of_one(self.component, self.component, base=0.0, values=self.cost(paths))
 
     def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:  # noqa: ARG002 - as a line's
         """Give all growth as one component."""

@@ -62,7 +62,8 @@ def project_gap(
         How scores are drawn: ``"random"``, plain independent draws.
     keep
         ``"all"`` variables; ``"totals"``: gaps, requirement, funding, shortfall, reserves; or
-        ``"components"``: all, and the growth of every line by its parts.
+        ``"components"``: all, the growth of every line by its parts, and what everything adds to
+        the gap, for :func:`mtfs.bridge`.
     n_threads
         Threads to use, by default one a core. The result does not depend on it.
     progress
@@ -190,6 +191,7 @@ def _run(
         planned,
         engine.minimum.copy(),
         None if keep == "totals" or not engine.rows else np.array(engine.bases),
+        base_budget=engine.contributions.base_budget if keep == "components" else None,
         labels=engine.labels,
         aside=engine.aside,
         years=plan.years,
