@@ -69,7 +69,11 @@ def two_orders(players: Sequence[str], value: Callable[[Company], Array]) -> dic
     held: dict[Company, Array] = {}
     found: dict[str, Array] = {}
     for name, before, after in moves(players):
-        held = {who: held[who] if who in held else value(who) for who in (nobody, before, after)}
+        wanted = {nobody, before, after}
+        held = {who: held[who] for who in wanted & held.keys()}
+        for who in (before, after):
+            if who not in held:
+                held[who] = value(who)
         step = held[after] - held[before]
         found[name] = (found[name] + step) / 2 if name in found else step
     return found
