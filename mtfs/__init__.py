@@ -14,8 +14,10 @@ from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
     from mtfs.appraisal import payback
+    from mtfs.attribution import bridge, bridge_table
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
+    from mtfs.explanation import Explanation, explain
     from mtfs.io import (
         load_example,
         load_example_monitoring,
@@ -47,13 +49,17 @@ __version__ = VERSION
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
+    "Explanation": "mtfs.explanation",
     "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
     "annual": "mtfs.measures",
+    "bridge": "mtfs.attribution",
+    "bridge_table": "mtfs.attribution",
     "budget_drift": "mtfs.returns",
     "drift_correlation": "mtfs.returns",
     "drift_driver": "mtfs.drift",
     "drift_evidence": "mtfs.drift",
+    "explain": "mtfs.explanation",
     "forecast_outturn": "mtfs.outturn",
     "interval": "mtfs.distributions",
     "load_example": "mtfs.io",
@@ -84,6 +90,7 @@ _HOMES = {
 
 __all__ = [
     "DriftEvidence",
+    "Explanation",
     "Monitoring",
     "MtfsError",
     "Plan",
@@ -91,10 +98,13 @@ __all__ = [
     "PlanWarning",
     "__version__",
     "annual",
+    "bridge",
+    "bridge_table",
     "budget_drift",
     "drift_correlation",
     "drift_driver",
     "drift_evidence",
+    "explain",
     "forecast_outturn",
     "interval",
     "load_example",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import xarray as xr
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from mtfs import attribution
+    from mtfs.contributions import ItemKind
+    from mtfs.explanation import Explanation
     from mtfs.plan import Plan
 
 
@@ -76,6 +79,34 @@ class GapAccessor:
         """See :func:`mtfs.savings_by_service`."""
         return measures.savings_by_service(self._ds, variable=variable)
 
+    def bridge(
+        self,
+        *,
+        view: attribution.View = "component",
+        start: attribution.Start = "base",
+        variable: attribution.Stage = "gap",
+        convention: attribution.Steps = "cumulative",
+    ) -> xr.Dataset:
+        """See :func:`mtfs.bridge`."""
+        from mtfs import attribution  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return attribution.bridge(
+            self._ds, view=view, start=start, variable=variable, convention=convention
+        )
+
+    def explain(
+        self,
+        *,
+        line: str,
+        year: str,
+        draw: int | Literal["plan"] | None = None,
+        item_kind: ItemKind | None = None,
+    ) -> Explanation:
+        """See :func:`mtfs.explain`."""
+        from mtfs import explanation  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return explanation.explain(self._ds, line=line, year=year, draw=draw, item_kind=item_kind)
+
     @property
     def plan(self) -> Plan:
         """The plan the projection was made from."""
@@ -121,3 +152,19 @@ class PlotAccessor:
         axes = plot.fan(bands, planned=planned, ax=ax)
         axes.set_title(str(self._ds.attrs.get("council", "")))
         return axes
+
+    def waterfall(
+        self,
+        *,
+        year: str | None = None,
+        by: attribution.By = "component",
+        start: attribution.Start = "base",
+        variable: attribution.Stage = "gap",
+        convention: attribution.Steps = "cumulative",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the bridge to the gap of a year. See :func:`mtfs.plot.waterfall`."""
+        from mtfs import attribution, plot  # noqa: PLC0415 - keeps `import mtfs` light
+
+        bridge = attribution.bridge(self._ds, start=start, variable=variable, convention=convention)
+        return plot.waterfall(attribution.bridge_table(bridge, by=by, year=year), ax=ax)

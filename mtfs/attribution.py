@@ -33,6 +33,7 @@ STAGES: dict[str, str] = {
     "gap": "gap",
     "gap_after_one_offs": "gap after one-offs",
 }
+_SAID = ("council", "view", "variable", "convention")
 _ALONG = ("year_start", "lead")
 _BESIDE = ("item", "item_kind", "service", "component")
 _CAUSES = "causes"
@@ -278,9 +279,8 @@ def bridge_table(
 
     columns = {"plan": rows("planned_") / in_unit(unit)} | figures(rows(""), 1, unit)
     table = pd.DataFrame(columns, index=pd.Index([first, *names, last], name=by))
-    table.attrs = {"unit": unit, "year": shown} | {
-        name: str(bridge.attrs[name]) for name in ("council", "view", "variable", "convention")
-    }
+    table.attrs.update(unit=unit, year=shown)
+    table.attrs.update({name: bridge.attrs[name] for name in _SAID if name in bridge.attrs})
     return table
 
 

@@ -461,7 +461,7 @@ class GrantRow:
         """Show the grant as negative cost."""
         (made,) = self.grant.anatomies(paths)
         return replace(
-            made, factors=(*made.factors, Factor("sign", "", steady(-1.0, paths.horizon)))
+            made, factors=(*made.factors, Factor("as income", "", steady(-1.0, paths.horizon)))
         )
 
 

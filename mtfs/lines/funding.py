@@ -173,18 +173,17 @@ class CouncilTax(Source):
         fields = tuple(rise for rise in rises if rise[1] != 0)
         growth = ("tax_base_growth", self.tax_base_growth)
         moved = COLLECTION if may_move(self.collection) else None
-        own = Anatomy(
-            (
-                Factor("tax base", unit, from_base(1.0, base) * tax_base, TAX_BASE, (growth,)),
-                Factor("collection", "", collected, moved, (("collection", self.collection),)),
-                Factor("Band D", each, band_d * rate, "council tax rate", fields),
-            )
-        )
+        factors = [Factor("tax base", unit, from_base(1.0, base) * tax_base, TAX_BASE, (growth,))]
+        if self.collection != 1:
+            held = (("collection", self.collection),)
+            factors.append(Factor("collection", "", collected, moved, held))
+        factors.append(Factor("Band D", each, band_d * rate, "council tax rate", fields))
+        own = Anatomy(tuple(factors))
         if self.collection_fund is None:
             return (own,)
         balance = self.incomes(paths)[1]
-        held = (("declared", self.collection_fund.declared),)
-        fund = Anatomy.of_one("balance", COLLECTION, base=0.0, values=balance, fields=held)
+        declared = (("declared", self.collection_fund.declared),)
+        fund = Anatomy.of_one("balance", COLLECTION, base=0.0, values=balance, fields=declared)
         return own, fund
 
 
@@ -238,6 +237,14 @@ class BusinessRates(Source):
         return (retained + paths.value(self.section_31) if self.section_31 != 0 else retained,)
 
     def _kept_rates(self, paths: Paths) -> Array:
+        """Give what is left of rates, GBP."""
+        levy, safety_net = paths.value(self.levy), paths.value(self.safety_net)
+        return self._retained(
+            self._collected(paths), paths.index(self.multiplier), levy, safety_net
+        )
+
+    def _collected(self, paths: Paths) -> Array:
+        """Give the council's share of rates before tariff, levy and safety net, GBP."""
         index = paths.index(self.multiplier)
         real = paths.index(self.growth)
         rates = self.rates * index * real
@@ -247,7 +254,7 @@ class BusinessRates(Source):
             rates = rates.copy()
             rates[first:] = self.reset_to * self.baseline * index[first:]
             rates[first:] *= since[first:] / since[first]
-        return self._retained(rates, index, paths.value(self.levy), paths.value(self.safety_net))
+        return rates
 
     def _retained(self, rates: Array, index: Array, levy: Array, safety_net: Array) -> Array:
         """Give what is left of rates after tariff or top-up, levy and safety net, GBP."""
@@ -272,8 +279,14 @@ class BusinessRates(Source):
         given = planned.value(self.section_31 if base is None else base)[0]
         reliefs = from_base(given, paths.value(self.section_31))
         stated = (("section_31", self.section_31),)
+        index = from_base(1.0, paths.index(self.multiplier))
+        parts = {
+            "share of rates": from_base(self.rates, self._collected(paths)),
+            "baseline": self.baseline * index,
+            "top-up less tariff": (self.top_up - self.tariff) * index,
+        }
         factors = (
-            Factor("rates retained", "GBP", kept, RATES, fields),
+            Factor("rates retained", "GBP", kept, RATES, fields, parts),
             Factor("section 31 grants", "GBP", reliefs, RATES, stated),
         )
         return (Anatomy(factors, "sum"),)

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from mtfs.plot.fans import fan
+from mtfs.plot.waterfalls import waterfall
 
-__all__ = ["fan"]
+__all__ = ["fan", "waterfall"]
