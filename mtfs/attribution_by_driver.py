@@ -268,12 +268,13 @@ def _chances(plan: Plan, variable: Stage) -> list[Chance]:
         or (isinstance(line, CapitalLine) and line.slippage != 0)
         for line in plan.lines
     )
+    calls = any(item.override and item.rate != 0 for item in plan.memorandum)  # and so interest
     # a one-off use takes no more than its fund holds, which closure and overrides change
     uses = any(source.fund for source in plan.one_offs)
     ends = any(isinstance(each, Grant) and each.ends for each in plan.funding)
     collects = any(isinstance(each, CouncilTax) and each.collection_fund for each in plan.funding)
     held: dict[Chance, bool] = {
-        "costs": costs or (uses and variable == "gap_after_one_offs"),
+        "costs": costs or calls or (uses and variable == "gap_after_one_offs"),
         "savings": bool(plan.schemes()) and variable != "gap_before_savings",
         "funding": ends or collects,
     }
