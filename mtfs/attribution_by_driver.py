@@ -17,7 +17,7 @@ from mtfs.coalitions import Company, moves, shapley, two_orders
 from mtfs.engine import engine_of
 from mtfs.lines import CapitalLine, ContingencyLine, CouncilTax, Grant, RiskLine
 from mtfs.plan import Plan, digest_of
-from mtfs.rerun import CHANCE, Chance, Rerun
+from mtfs.rerun import CHANCE, Chance, Rerun, same_rows
 from mtfs.sampling import RandomScores, fresh_seed, require_seed
 from mtfs.schema import WIDENS, require_projection
 from mtfs.standing import Movement, Start
@@ -233,7 +233,7 @@ class _Game:
     def value(self, moved: Company) -> Array:
         """Give the gap, shape (year, draw), GBP."""
         rows, chance = self._asked_for(moved)
-        if self._last is not None and chance == self._last[1] and _same(rows, self._last[0]):
+        if self._last is not None and chance == self._last[1] and same_rows(rows, self._last[0]):
             return self._last[2]  # nothing moved that anything reads
         found = self._again.run(rows, chance=chance)[self.variable].copy()
         self._last = rows, chance, found
@@ -252,12 +252,6 @@ class _Game:
     def _asked_for(self, moved: Company) -> tuple[dict[str, Array], tuple[Chance, ...]]:
         rows = self._move.rows(moved, self._again.own)
         return rows, tuple(each for each in CHANCE if BY_CHANCE[each] in moved)
-
-
-def _same(rows: Mapping[str, Array], others: Mapping[str, Array]) -> bool:
-    return all(
-        row is others[name] or np.array_equal(row, others[name]) for name, row in rows.items()
-    )
 
 
 def _chances(plan: Plan, variable: Stage) -> list[Chance]:
@@ -312,6 +306,13 @@ def _teams(groups: Mapping[str, Iterable[str]], game: _Game) -> dict[str, Compan
     return teams | {name: frozenset({name}) for name in chance}
 
 
+def plan_meant(plan: Plan | Mapping[str, Any] | xr.Dataset) -> Plan:
+    """Give the plan that is meant: that of a projection, or one given as a mapping."""
+    if isinstance(plan, xr.Dataset):
+        return Plan.model_validate_json(require_projection(plan).attrs["plan"])
+    return plan if isinstance(plan, Plan) else Plan.model_validate(plan)
+
+
 def asked(
     plan: Plan | Mapping[str, Any] | xr.Dataset, n_draws: int, seed: int | None
 ) -> tuple[Plan, int, int]:
@@ -321,10 +322,9 @@ def asked(
         if "seed" not in held:
             msg = "the projection was made from given scores, which it does not hold: give its plan"
             raise MtfsError(msg)
-        return Plan.model_validate_json(held["plan"]), int(held["n_draws"]), int(held["seed"])
-    plan = plan if isinstance(plan, Plan) else Plan.model_validate(plan)
+        n_draws, seed = int(held["n_draws"]), int(held["seed"])
     seed = fresh_seed() if seed is None else require_seed(seed)
-    return plan, require_count(n_draws, "n_draws"), seed
+    return plan_meant(plan), require_count(n_draws, "n_draws"), seed
 
 
 def items_of(plan: Plan, variable: Stage) -> list[tuple[str, ItemKind, str]]:
