@@ -207,10 +207,12 @@ def revision_table(
     if not isinstance(bridge, xr.Dataset) or "category" not in bridge.coords:
         msg = "expected a Dataset from mtfs.revision()"
         raise MtfsError(msg)
-    named = bridge.assign_coords(component=("step", bridge[by].to_numpy()))
+    labels, category = bridge[by].to_numpy(), bridge["category"].to_numpy()
+    labels = np.where(labels == "", category, labels)  # drivers are of no one service
+    named = bridge.assign_coords(component=("step", labels))
     table = bridge_table(named, year=year, unit=unit).rename_axis(by)
     ends = bridge.attrs["start_row"], bridge.attrs["end_row"]
-    return table.loc[[ends[0], *dict.fromkeys(named["component"].to_numpy().tolist()), ends[1]]]
+    return table.loc[[ends[0], *dict.fromkeys(labels.tolist()), ends[1]]]
 
 
 def _labels(steps: list[_Step]) -> list[str]:
