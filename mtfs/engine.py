@@ -195,7 +195,7 @@ class Engine:
 
     def one_block(self, scores: Scores, block: int) -> tuple[Paths, Store]:
         """Give the paths of one block of draws, and all that comes of them."""
-        store = Store(allocate(self.labels, self.calendar.horizon, BLOCK, "components"))
+        store = Store(allocate(self.labels, self.calendar.horizon, BLOCK, "all"))
         bench = self.bench(1, store)
         only = range(1)
         fills = ((spec, block, place) for spec, _, place in self.fills(only, bench, store))

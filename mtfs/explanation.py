@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -130,7 +131,7 @@ def explain(
     if year not in (years := [str(label) for label in ds["year"].to_numpy()]):
         msg = f"'{year}' is not a year of the plan, which runs from {years[0]} to {years[-1]}"
         raise MtfsError(msg)
-    plan = Plan.model_validate_json(ds.attrs["plan"])
+    plan = Plan.model_validate(json.loads(ds.attrs["plan"]))
     engine = engine_of(plan)
     kind = _kind_of(line, _names(engine), item_kind)
     number, chosen = _draw(ds, draw, year)

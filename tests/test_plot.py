@@ -3,6 +3,7 @@
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -71,3 +72,61 @@ def test_the_accessor_draws_the_gap_with_the_plan():
     assert axes.get_title() == "Smallshire"
     assert "plan" in [text.get_text() for text in axes.get_legend().get_texts()]
     np.testing.assert_allclose(axes.lines[0].get_ydata(), ds["gap"].median("draw") / 1e6)
+
+
+STEPS = pd.DataFrame(
+    {
+        "plan": [0.0, 5.0, -1.0, 4.0],
+        "mean": [0.0, 6.0, -2.0, 4.0],
+        "P10": [0.0, 2.0, -3.0, 1.0],
+        "P90": [0.0, 9.0, -1.0, 8.0],
+    },
+    index=["base budget", "a step with a long name that has to be read", "savings", "gap"],
+)
+STEPS.attrs = {"unit": "GBP m", "council": "Anyshire", "year": "2027/28"}
+
+
+def test_a_waterfall_starts_each_bar_where_the_last_one_ended():
+    axes = plot.waterfall(STEPS)
+    bars = {round(bar.get_y() + bar.get_height() / 2): bar for bar in axes.patches}
+    ends = [(bars[row].get_x(), bars[row].get_width()) for row in range(4)]
+    assert ends == [(0, 0), (0, 6), (6, -2), (0, 4)]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == STEPS.index.tolist()
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the base stands on top
+    assert axes.get_xlabel() == "GBP m"
+    assert axes.get_title(loc="left") == "Anyshire, 2027/28"
+
+
+def test_a_waterfalls_whiskers_are_each_steps_own_interval():
+    axes = plot.waterfall(STEPS)
+    (whiskers,) = [c for c in axes.collections if c.get_label() == "P10 to P90"]
+    spans = [(path.vertices[0, 0], path.vertices[1, 0]) for path in whiskers.get_paths()]
+    assert spans == [(0, 0), (2, 9), (3, 5), (1, 8)]
+    (own,) = [each for each in axes.lines if each.get_label() == "plan"]
+    assert own.get_xdata().tolist() == [0, 5, 5, 4]
+
+
+def test_a_waterfall_tells_what_widens_from_what_closes_and_says_how_much():
+    axes = plot.waterfall(STEPS, ax=plt.figure().subplots())
+    colours = {
+        round(bar.get_y() + bar.get_height() / 2): bar.get_facecolor() for bar in axes.patches
+    }
+    assert len({colours[1], colours[2], colours[3]}) == 3
+    assert [text.get_text() for text in axes.texts] == ["0.0", "+6.0", "-2.0", "4.0"]
+    low, high = axes.get_xlim()
+    assert low < 0
+    assert high > 9
+
+
+def test_a_waterfall_of_no_bridge_says_what_it_needs():
+    with pytest.raises(MtfsError, match=r"expected a table from mtfs.bridge_table\(\)"):
+        plot.waterfall(STEPS.drop(columns="P90"))
+    with pytest.raises(MtfsError, match="found 1 rows"):
+        plot.waterfall(STEPS.iloc[:1])
+
+
+def test_the_door_draws_a_year_of_a_projection():
+    ds = mtfs.project_gap(mtfs.load_example("gateshead_2025"), n_draws=16, seed=1)
+    axes = ds.mtfs.plot.waterfall(year="2026/27", by="item", start="plan")
+    assert axes.get_yticklabels()[0].get_text() == "plan"
+    assert axes.get_title(loc="left").endswith("2026/27")

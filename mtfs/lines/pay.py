@@ -171,7 +171,9 @@ class PayLine(Line):
         return Anatomy(tuple(factors), _pay_bill, _WORDS)
 
     def _a_leaver(self, pay: Array) -> Array:
-        return self.leaver_cost * pay / self.pay if self.pay else np.full((1, 1), self.leaver_cost)
+        return (
+            self.leaver_cost * pay / self.pay if self.pay else np.full(pay.shape, self.leaver_cost)
+        )
 
     def _leavers(self, paths: Paths, pay: Array) -> Array:
         return paths.value(self.turnover) * (self.posts or 0.0) * self._a_leaver(pay)
