@@ -16,6 +16,7 @@ import xarray as xr
 from mtfs.coalitions import Company, moves, shapley, two_orders
 from mtfs.engine import engine_of
 from mtfs.lines import CapitalLine, ContingencyLine, CouncilTax, Grant, RiskLine
+from mtfs.measures import annual
 from mtfs.plan import Plan, digest_of
 from mtfs.rerun import CHANCE, Chance, Rerun, same_rows
 from mtfs.sampling import RandomScores, fresh_seed, require_seed
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Stage = Literal["gap_before_savings", "gap", "gap_after_one_offs"]
+Steps = Literal["cumulative", "annual"]
 ItemKind = Literal["line", "funding", "saving", "one-off"]
 FIXED = "fixed assumptions"
 OTHERS = "other drivers"
@@ -54,6 +56,7 @@ def driver_bridge(
     start: Start = "base",
     groups: Mapping[str, Iterable[str]] | Literal["each"] | None = None,
     variable: Stage = "gap",
+    convention: Steps = "cumulative",
     n_draws: int = 10_000,
     seed: int | None = None,
 ) -> xr.Dataset:
@@ -78,6 +81,9 @@ def driver_bridge(
         player a group, where there are at most eight. It takes 2**groups runs, all held at once.
     variable
         The gap that is split: before savings, after them, or after one-off sources.
+    convention
+        ``"cumulative"``: what moved the gap since the base year; ``"annual"``: what moved it since
+        the year before, where the bridge then starts. Annual steps add up to cumulative ones.
     n_draws, seed
         As for :func:`mtfs.project_gap`; a projection has its own.
 
@@ -106,6 +112,9 @@ def driver_bridge(
     20000.0
     """
     plan, n_draws, seed = asked(plan, n_draws, seed)
+    if convention not in (ways := get_args(Steps)):
+        msg = f"convention is {convention!r}; expected {', '.join(map(repr, ways))}"
+        raise MtfsError(msg)
     game = _Game(plan, start, variable, n_draws, seed)
     teams = {player: frozenset({player}) for player in game.players}
     if groups is not None and groups != "each":
@@ -129,7 +138,7 @@ def driver_bridge(
         planned = dict.fromkeys(drawn, np.zeros_like(began))
     names = list(drawn)
     row = "base budget" if start == "base" else "plan"
-    return bridge_dataset(
+    ds = bridge_dataset(
         {name: (drawn[name], planned[name]) for name in names},
         {"item": names, "item_kind": kinds, "service": [""] * len(names), "component": names},
         start=(began, began),
@@ -145,6 +154,21 @@ def driver_bridge(
         },
         draws=(n_draws, seed),
     )
+    return ds if convention == "cumulative" else _by_year(ds, start)
+
+
+def _by_year(ds: xr.Dataset, start: Start) -> xr.Dataset:
+    """State a bridge by what moved the gap since the year before."""
+    found = {}
+    for prefix in ("", "planned_"):
+        first, last = ds[f"{prefix}start"], ds[f"{prefix}end"]
+        found[f"{prefix}contribution"] = annual(ds[f"{prefix}contribution"])
+        if start == "plan":
+            found |= {f"{prefix}start": annual(first), f"{prefix}end": annual(last)}
+        else:
+            found[f"{prefix}start"] = last.shift(year=1).fillna(first).assign_attrs(first.attrs)
+    said_so = {"convention": "annual"} | ({"start_row": "year before"} if start == "base" else {})
+    return ds.assign(found).assign_attrs(said_so)
 
 
 def driver_reach(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from mtfs.contributions import Contributions
+from mtfs.contributions import GRANT_ROW, Contributions
 from mtfs.lines import ContingencyLine, Grant, PeopleChange, Programme, people_changes
 from mtfs.lines.anatomy import Anatomy, Factor, steady
 from mtfs.lines.financing import BalancesLine
@@ -437,7 +437,7 @@ class GrantRow:
 
     grant: Grant
     share: float = 1.0
-    kind: str = "grant"
+    kind: str = GRANT_ROW
     service: str = "corporate"
 
     @property

@@ -25,6 +25,7 @@ from mtfs.attribution_by_driver import (
     plan_meant,
 )
 from mtfs.coalitions import Company, two_orders
+from mtfs.contributions import GRANT_ROW
 from mtfs.engine import engine_of
 from mtfs.lines import CouncilTax
 from mtfs.rerun import Rerun, same_rows
@@ -74,7 +75,7 @@ _ORDER = (
 )
 
 
-def revision(
+def plan_bridge(
     old: Plan | Mapping[str, Any] | xr.Dataset,
     new: Plan | Mapping[str, Any] | xr.Dataset,
     *,
@@ -132,7 +133,7 @@ def revision(
     ...        "lines": [{"kind": "change", "name": "care", "cause": "people", "changes": [3, 4]}]}
     >>> new = old | {"lines": [*old["lines"],
     ...              {"kind": "change", "name": "roads", "cause": "policy", "levels": [1, 2]}]}
-    >>> found = revision(old, new, n_draws=1, seed=1)
+    >>> found = plan_bridge(old, new, n_draws=1, seed=1)
     >>> found["step"].values.tolist(), found["planned_contribution"].values.tolist()
     (['new line: roads'], [[1.0, 2.0]])
     """
@@ -179,7 +180,7 @@ def revision_table(
     Parameters
     ----------
     bridge
-        From :func:`mtfs.revision`.
+        From :func:`mtfs.plan_bridge`.
     by
         What its steps are added up by: ``"component"`` (drivers one by one, all else by category),
         ``"category"``, ``"item"`` or ``"service"``.
@@ -205,7 +206,7 @@ def revision_table(
         msg = f"by is {by!r}; expected {', '.join(map(repr, ways))}"
         raise MtfsError(msg)
     if not isinstance(bridge, xr.Dataset) or "category" not in bridge.coords:
-        msg = "expected a Dataset from mtfs.revision()"
+        msg = "expected a Dataset from mtfs.plan_bridge()"
         raise MtfsError(msg)
     labels, category = bridge[by].to_numpy(), bridge["category"].to_numpy()
     labels = np.where(labels == "", category, labels)  # drivers are of no one service
@@ -422,7 +423,7 @@ class _Pair:
             if sort == "changed" and _late(-planned.old[key][:, 0], -planned.new[key][:, 0]):
                 sort = "late"
             return _Step(f"saving {sort}", name, kind, service)
-        if kind == "funding" or rows[name] == "grant":
+        if kind == "funding" or rows[name] == GRANT_ROW:
             return _Step(f"funding {sort}", name, kind, service)
         return _Step(f"{sort} line", name, kind, service)
 

@@ -181,11 +181,16 @@ def test_steps_sum_to_the_gap_of_every_draw_and_year(plan, start, variable):
         assert float(abs(ds["start"] - planned).max()) <= 1e-9 * scale
 
 
-@given(plans())
-def test_both_views_lead_from_the_same_base_to_the_same_gap(plan):
-    by_driver = driver_bridge(plan, n_draws=4, seed=3)
-    by_component = bridge(plan, n_draws=4, seed=3)
-    scale = scale_of(by_driver)
+@given(plans(), STARTS, STAGES, st.sampled_from(["cumulative", "annual"]))
+def test_both_views_lead_from_the_same_start_to_the_same_end(plan, start, variable, convention):
+    how = {"start": start, "variable": variable, "convention": convention}
+    by_driver = driver_bridge(plan, n_draws=4, seed=3, **how)
+    by_component = bridge(plan, n_draws=4, seed=3, **how)
+    requirement = mtfs.project_gap(plan, n_draws=4, seed=3)["requirement"]
+    scale = max(scale_of(by_driver), float(abs(requirement).max()))
+    said = ("view", "split", "title")
+    for name in by_driver.attrs.keys() - set(said):
+        assert by_driver.attrs[name] == by_component.attrs[name]
     for name in ("start", "end", "planned_start", "planned_end"):
         assert float(abs(by_driver[name] - by_component[name]).max()) <= 1e-9 * scale
     for name in ("contribution", "planned_contribution"):
@@ -331,6 +336,7 @@ def test_a_projection_is_bridged_on_its_own_draws():
         ({"groups": {"a": ["cpi"], "b": ["cpi"]}}, "in the groups 'a' and 'b'"),
         ({"groups": {"a": []}}, "group 'a' names nothing"),
         ({"groups": {FIXED: ["cpi"]}}, "bears the name of a step"),
+        ({"convention": "total"}, "convention is 'total'; expected 'cumulative', 'annual'"),
         ({"n_draws": 0}, "n_draws is 0"),
     ],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import plans
 
 import mtfs
@@ -49,6 +50,17 @@ def test_the_planned_run_with_nothing_changed_is_the_councils_table(plan):
     for name in ("gap", "funding", "gap_after_one_offs"):
         wanted = ds[f"planned_{name}"].values
         np.testing.assert_allclose(found[name][:, 0], wanted, atol=1e-11 * scale, rtol=0)
+
+
+@given(plans(), st.sets(st.sampled_from(CHANCE)))
+def test_contributions_sum_to_the_gap_whatever_goes_by_chance(plan, chance):
+    again = Rerun(plan, RandomScores(3, 8))
+    found = again.run(again.rows(again.own), chance=chance, keep="components")
+    ds = mtfs.project_gap(plan, n_draws=8, seed=3, keep="components")
+    steps = found.get("contribution", np.zeros((0, 1, 1)))
+    sums = ds["base_budget"].item() + steps.sum(axis=0)
+    scale = max(1.0, abs(found["requirement"]).max(), abs(found["funding"]).max())
+    np.testing.assert_allclose(sums - found["gap_after_one_offs"], 0.0, atol=1e-9 * scale)
 
 
 def test_a_driver_put_back_to_its_plan_moves_all_that_follows_it():

@@ -113,7 +113,7 @@ def test_mixes_that_change_places_are_refused():
 
     old = council(drivers=drivers("a", "b"), lines=[BUDGET])
     new = council(drivers=drivers("b", "a"), lines=[BUDGET])
-    with pytest.raises(MtfsError, match="between the two plans driver '.' depends on itself"):
+    with pytest.raises(MtfsError, match=r"between the two plans driver '.' depends on itself"):
         switched(old, new, ["a"])
 
 
