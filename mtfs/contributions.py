@@ -61,19 +61,20 @@ class Contributions:
     @classmethod
     def from_plan(cls, plan: Plan, rows: Sequence[Any], planned: Paths) -> Contributions:
         """Find the steps of a plan, and what its base budget lacks."""
-        bases = {row.name: float(row.anatomy(planned).base[0]) * row.share for row in rows}
+        own = {row.name: row.anatomy(planned) for row in rows}
+        bases = {row.name: float(own[row.name].base[0]) * row.share for row in rows}
         used: dict[str, float] = {}
         for grant in plan.ring_fenced_grants():
             line = str(grant.ring_fenced_to)
             given = float(grant.anatomies(planned)[0].base[0])
-            off = min(given, max(bases[line] - used.get(line, 0.0), 0.0))
-            used[line] = used.get(line, 0.0) + off
+            left = max(bases[line] - used.get(line, 0.0), 0.0)
+            used[line] = used.get(line, 0.0) + min(given, left)
         tied = frozenset(fund.tied_to for fund in plan.reserves.funds if fund.tied_to is not None)
         sources, schemes = plan.sources(), plan.schemes()
-        raised = [a for source in sources for a in source.anatomies(planned)]
+        raised = [made for source in sources for made in source.anatomies(planned)]
         steps: list[Step] = []
         for row in rows:
-            found = list(row.anatomy(planned).components)
+            found = list(own[row.name].components)
             found += [GRANTS] * (row.name in used) + [RESERVES] * (row.name in tied)
             steps += [Step(row.name, "line", row.service, name) for name in dict.fromkeys(found)]
         names = [name for source in sources for name in source.income_names()]

@@ -8,7 +8,7 @@ it is worked out in its place there; memory is what large runs wait for.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -26,6 +26,8 @@ from mtfs.vocabulary import BLOCK, Array, MtfsError, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from mtfs.schema import Keep
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,6 @@ class Engine:
     balances: dict[str, Array]
     people_changes: dict[str, PeopleChange]
     bases: list[float]
-    contributions: Contributions
     reserve_stage: ReserveStage
     minimum: Array
     planned_store: Store
@@ -114,8 +115,7 @@ class Engine:
         drivers = {stream.spec for stream in stage.streams}
         others = [spec for spec in plan.shocks() if spec not in drivers]
         bases = [row.base_cost(planned) * row.share for row in rows]
-        contributions = Contributions.from_plan(plan, rows, planned)
-        labels, aside = _labels(plan, rows, planned, bases, contributions)
+        labels, aside = _labels(plan, rows, planned, bases)
         engine = cls(
             plan=plan,
             calendar=calendar,
@@ -131,7 +131,6 @@ class Engine:
             balances=balances,
             people_changes=changes,
             bases=bases,
-            contributions=contributions,
             reserve_stage=ReserveStage(
                 plan.reserves,
                 plan.one_offs,
@@ -160,6 +159,32 @@ class Engine:
                 self.minimum[number] = self.planned_paths.value(fund.minimum)[:, 0]
             elif fund.minimum_share is not None:
                 self.minimum[number] = fund.minimum_share * store.arrays["requirement"][:, 0]
+
+    @cached_property
+    def contributions(self) -> Contributions:
+        """What everything adds to the gap; made when it is first wanted."""
+        return Contributions.from_plan(self.plan, self.rows, self.planned_paths)
+
+    @cached_property
+    def planned_contribution(self) -> Array:
+        """What everything adds to the gap in the council's own table, shape (step, year, 1)."""
+        labels, _ = self.names("components")
+        store = Store(allocate(labels, self.calendar.horizon, 1, "components"))
+        self.evaluate(self.planned_paths, store)
+        return store.arrays["contribution"]
+
+    def names(
+        self, keep: Keep
+    ) -> tuple[dict[str, Sequence[str]], dict[str, tuple[str, Sequence[object]]]]:
+        """Name everything along the dimensions of a result, and the coordinates beside them."""
+        if keep != "components":
+            return self.labels, self.aside
+        steps = self.contributions.steps
+        aside: dict[str, tuple[str, Sequence[object]]] = {
+            f"step_{name}": ("step", [getattr(step, name) for step in steps])
+            for name in ("item", "item_kind", "service", "component")
+        }
+        return self.labels | {"step": self.contributions.labels()}, self.aside | aside
 
     def bench(self, n_blocks: int, store: Store) -> Bench:
         """Make one thread's room for some blocks of the draws of ``store``."""
@@ -472,11 +497,7 @@ def _parts(row: Any, paths: Paths, cost: Array, base: float) -> dict[str, Array]
 
 
 def _labels(
-    plan: Plan,
-    rows: Sequence[Any],
-    planned: Paths,
-    bases: Sequence[float],
-    contributions: Contributions,
+    plan: Plan, rows: Sequence[Any], planned: Paths, bases: Sequence[float]
 ) -> tuple[dict[str, Sequence[str]], dict[str, tuple[str, Sequence[object]]]]:
     """Name everything along every dimension, and the coordinates beside them."""
     causes: Iterator[str] = (cause for row in rows for cause in row.causes())
@@ -503,7 +524,6 @@ def _labels(
         "invested": [
             fund for line in plan.lines if isinstance(line, BalancesLine) for fund in line.funds
         ],
-        "step": contributions.labels(),
     }
     aside: dict[str, tuple[str, Sequence[object]]] = {
         "service": ("line", [row.service for row in rows]),
@@ -515,10 +535,6 @@ def _labels(
             "part",
             [getattr(row, "cause", None) or component for row, component in parts],
         ),
-        **{
-            f"step_{name}": ("step", [getattr(step, name) for step in contributions.steps])
-            for name in ("item", "item_kind", "service", "component")
-        },
         "general": ("fund", [fund.general for fund in plan.reserves.funds]),
         "usable": ("fund", [fund.absorbs for fund in plan.reserves.funds]),
     }

@@ -159,8 +159,9 @@ def _run(
     engine = engine_of(plan)
     n_draws, horizon = scores.n_draws, plan.horizon
     n_blocks = -(-n_draws // BLOCK)
-    _require_memory(engine.labels, horizon, n_blocks * BLOCK, keep)
-    store = Store(allocate(engine.labels, horizon, n_blocks * BLOCK, keep))
+    labels, aside = engine.names(keep)
+    _require_memory(labels, horizon, n_blocks * BLOCK, keep)
+    store = Store(allocate(labels, horizon, n_blocks * BLOCK, keep))
     workers = os.cpu_count() or 1 if n_threads is None else require_count(n_threads, "n_threads")
     workers = min(n_blocks, workers)
     # Freed at once: glibc then keeps freed memory of this size for the work on blocks.
@@ -186,14 +187,16 @@ def _run(
         for name, array in engine.planned_store.arrays.items()
         if VARIABLES[name].planned and VARIABLES[name].kept(keep)
     }
+    if keep == "components":
+        planned["contribution"] = engine.planned_contribution.copy()
     return assemble(
         _cut(store.arrays, n_draws),
         planned,
         engine.minimum.copy(),
         None if keep == "totals" or not engine.rows else np.array(engine.bases),
         base_budget=engine.contributions.base_budget if keep == "components" else None,
-        labels=engine.labels,
-        aside=engine.aside,
+        labels=labels,
+        aside=aside,
         years=plan.years,
         attrs=attrs,
     )

@@ -115,7 +115,7 @@ def kept(labels: Mapping[str, Sequence[str]], keep: Keep) -> list[str]:
         name
         for name, variable in VARIABLES.items()
         if variable.kept(keep)
-        and (variable.item is None or labels[variable.item])
+        and (variable.item is None or labels.get(variable.item))
         and (name != "reserve_interest" or labels["invested"])
     ]
 

@@ -119,9 +119,9 @@ def test_a_waterfall_tells_what_widens_from_what_closes_and_says_how_much():
 
 
 def test_a_waterfall_of_no_bridge_says_what_it_needs():
-    with pytest.raises(MtfsError, match=r"expected a table from mtfs.bridge_table\(\)"):
+    with pytest.raises(mtfs.MtfsError, match=r"expected a table from mtfs.bridge_table\(\)"):
         plot.waterfall(STEPS.drop(columns="P90"))
-    with pytest.raises(MtfsError, match="found 1 rows"):
+    with pytest.raises(mtfs.MtfsError, match="found 1 rows"):
         plot.waterfall(STEPS.iloc[:1])
 
 
