@@ -15,6 +15,7 @@ from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 if TYPE_CHECKING:
     from mtfs.appraisal import payback
     from mtfs.attribution import bridge, bridge_table
+    from mtfs.attribution_by_driver import driver_bridge, driver_reach
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
     from mtfs.explanation import Explanation, explain
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from mtfs.projection import project, project_gap, scores_of
     from mtfs.rebasing import rebase, rebase_table
     from mtfs.returns import budget_drift, drift_correlation
+    from mtfs.revision import plan_bridge, revision_table
 
 __version__ = VERSION
 
@@ -59,6 +61,8 @@ _HOMES = {
     "drift_correlation": "mtfs.returns",
     "drift_driver": "mtfs.drift",
     "drift_evidence": "mtfs.drift",
+    "driver_bridge": "mtfs.attribution_by_driver",
+    "driver_reach": "mtfs.attribution_by_driver",
     "explain": "mtfs.explanation",
     "forecast_outturn": "mtfs.outturn",
     "interval": "mtfs.distributions",
@@ -69,6 +73,7 @@ _HOMES = {
     "load_plan": "mtfs.io",
     "outturn_table": "mtfs.outturn",
     "payback": "mtfs.appraisal",
+    "plan_bridge": "mtfs.revision",
     "plan_of": "mtfs.io",
     "planned_pressures": "mtfs.ledger",
     "pressure_table": "mtfs.ledger",
@@ -80,6 +85,7 @@ _HOMES = {
     "rebase": "mtfs.rebasing",
     "rebase_table": "mtfs.rebasing",
     "reserve_risk": "mtfs.measures",
+    "revision_table": "mtfs.revision",
     "save_gap": "mtfs.io",
     "save_plan": "mtfs.io",
     "savings_by_service": "mtfs.measures",
@@ -104,6 +110,8 @@ __all__ = [
     "drift_correlation",
     "drift_driver",
     "drift_evidence",
+    "driver_bridge",
+    "driver_reach",
     "explain",
     "forecast_outturn",
     "interval",
@@ -114,6 +122,7 @@ __all__ = [
     "load_plan",
     "outturn_table",
     "payback",
+    "plan_bridge",
     "plan_of",
     "planned_pressures",
     "pressure_table",
@@ -125,6 +134,7 @@ __all__ = [
     "rebase",
     "rebase_table",
     "reserve_risk",
+    "revision_table",
     "save_gap",
     "save_plan",
     "savings_by_service",

@@ -99,7 +99,8 @@ class Rerun:
             By variable, shape (item, year, draw) or (year, draw), GBP.
         """
         engine = self._engine
-        store = Store(allocate(engine.labels, self.plan.horizon, self.n_draws, keep))
+        labels, _ = engine.names(keep)
+        store = Store(allocate(labels, self.plan.horizon, self.n_draws, keep))
         by_chance, as_planned = (self._paths(rows, chancy) for chancy in (True, False))
         costs, savings, sources = (by_chance if each in chance else as_planned for each in CHANCE)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -129,7 +130,7 @@ class Rerun:
             By variable, shape (item, year, 1) or (year, 1), GBP.
         """
         engine, plan = self._engine, self.plan
-        store = Store(allocate(engine.labels, plan.horizon, 1, keep))
+        store = Store(allocate(engine.names(keep)[0], plan.horizon, 1, keep))
         balances: dict[str, Array] = {}
         paths = Paths(
             engine.calendar, rows, {}, {}, balances=balances, people_changes=engine.people_changes

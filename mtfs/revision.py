@@ -192,8 +192,8 @@ def revision_table(
     Returns
     -------
     pandas.DataFrame
-        A row for the gap in the old plan, one for each of what is asked for, and one for the gap in
-        the new plan; columns ``plan``, ``mean``, ``P10``, ``P50``, ``P90``, each but the plan with
+        A row for the gap in the old plan, one for each of what is asked for that moves the gap of
+        that year, and one for the gap in the new plan; columns ``plan``, ``mean``, ``P10``, ``P50``, ``P90``, each but the plan with
         its standard error (``mean_se`` ...). Plans and means add up to the last row; quantiles do
         not.
 
@@ -213,7 +213,8 @@ def revision_table(
     named = bridge.assign_coords(component=("step", labels))
     table = bridge_table(named, year=year, unit=unit).rename_axis(by)
     ends = bridge.attrs["start_row"], bridge.attrs["end_row"]
-    return table.loc[[ends[0], *dict.fromkeys(labels.tolist()), ends[1]]]
+    moved = set(table.index[(table.fillna(0.0) != 0).any(axis=1)])
+    return table.loc[[ends[0], *(n for n in dict.fromkeys(labels.tolist()) if n in moved), ends[1]]]
 
 
 def _labels(steps: list[_Step]) -> list[str]:
@@ -314,10 +315,11 @@ class _Side:
         engine = engine_of(self.plan)
         arrays = engine.planned_store.arrays
         base = dict(zip(self.keys, items_in(arrays, self._stage)[:, 0, 0], strict=True))
-        names = zip(engine.aside["step_item_kind"][1], engine.aside["step_item"][1], strict=True)
-        for key, step in zip(names, arrays.get("contribution", ()), strict=True):
+        made = zip(engine.contributions.steps, engine.planned_contribution, strict=True)
+        for step, level in made:
+            key = (step.item_kind, step.item)
             if key in base:
-                base[key] -= step[0, 0]
+                base[key] -= level[0, 0]
         return np.array(list(base.values()))
 
 

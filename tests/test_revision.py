@@ -361,6 +361,26 @@ def test_the_table_adds_up_to_the_gap_in_the_new_plan():
     ]
 
 
+def test_the_table_shows_only_what_moves_the_year_shown():
+    ds = bridged(plan(savings=[SCHEME | {"levels": [1.0, 2.0, 3.0, 4.0]}], base_gap=2.0))
+    assert "saving changed" not in revision_table(ds, year="2026/27").index
+    assert "saving changed" in revision_table(ds, year="2029/30").index
+
+
+def test_nottinghams_plans_two_years_apart():
+    """The figures of the how-to page."""
+    old, new = (mtfs.load_example(f"nottingham_{year}") for year in (2023, 2025))
+    ds = plan_bridge(old, new, n_draws=8, seed=1)
+    table = revision_table(ds, year="2027/28")["plan"].round(1)
+    assert table["gap in the old plan"] == 58.7
+    assert table["roll-forward"] == -51.0
+    assert table["council tax policy"] == -13.2
+    assert table["saving new"] == -44.7
+    assert table["saving dropped"] == 28.0
+    assert table["gap in the new plan"] == 10.5
+    assert ds.attrs["title"].startswith("Nottingham City Council: from the plan of 2024/25 to")
+
+
 def test_a_projection_is_bridged_on_its_own_draws():
     new = mtfs.project_gap(plan(base_gap=2.0), n_draws=6, seed=9)
     old = mtfs.project_gap(plan(), n_draws=3, seed=4)
