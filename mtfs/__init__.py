@@ -16,15 +16,26 @@ if TYPE_CHECKING:
     from mtfs.appraisal import payback
     from mtfs.attribution import bridge, bridge_table
     from mtfs.attribution_by_driver import driver_bridge, driver_reach
+    from mtfs.comparison import (
+        compare,
+        compare_grid,
+        comparison_table,
+        differences,
+        grid_table,
+        one_scenario,
+    )
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
     from mtfs.explanation import Explanation, explain
+    from mtfs.importance import variance_shares, variance_table
     from mtfs.io import (
         load_example,
         load_example_monitoring,
+        load_example_scenarios,
         load_gap,
         load_monitoring,
         load_plan,
+        load_scenarios,
         plan_of,
         save_gap,
         save_plan,
@@ -43,9 +54,13 @@ if TYPE_CHECKING:
     from mtfs.outturn import forecast_outturn, outturn_table
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
+    from mtfs.published import place_published
     from mtfs.rebasing import rebase, rebase_table
     from mtfs.returns import budget_drift, drift_correlation
     from mtfs.revision import plan_bridge, revision_table
+    from mtfs.scenarios import Scenario, Scenarios
+    from mtfs.sensitivity import sensitivity_table, tornado
+    from mtfs.shifts import Shift, usual_shifts
 
 __version__ = VERSION
 
@@ -54,10 +69,17 @@ _HOMES = {
     "Explanation": "mtfs.explanation",
     "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
+    "Scenario": "mtfs.scenarios",
+    "Scenarios": "mtfs.scenarios",
+    "Shift": "mtfs.shifts",
     "annual": "mtfs.measures",
     "bridge": "mtfs.attribution",
     "bridge_table": "mtfs.attribution",
     "budget_drift": "mtfs.returns",
+    "compare": "mtfs.comparison",
+    "compare_grid": "mtfs.comparison",
+    "comparison_table": "mtfs.comparison",
+    "differences": "mtfs.comparison",
     "drift_correlation": "mtfs.returns",
     "drift_driver": "mtfs.drift",
     "drift_evidence": "mtfs.drift",
@@ -65,15 +87,20 @@ _HOMES = {
     "driver_reach": "mtfs.attribution_by_driver",
     "explain": "mtfs.explanation",
     "forecast_outturn": "mtfs.outturn",
+    "grid_table": "mtfs.comparison",
     "interval": "mtfs.distributions",
     "load_example": "mtfs.io",
     "load_example_monitoring": "mtfs.io",
+    "load_example_scenarios": "mtfs.io",
     "load_gap": "mtfs.io",
     "load_monitoring": "mtfs.io",
     "load_plan": "mtfs.io",
+    "load_scenarios": "mtfs.io",
+    "one_scenario": "mtfs.comparison",
     "outturn_table": "mtfs.outturn",
     "payback": "mtfs.appraisal",
     "plan_bridge": "mtfs.revision",
+    "place_published": "mtfs.published",
     "plan_of": "mtfs.io",
     "planned_pressures": "mtfs.ledger",
     "pressure_table": "mtfs.ledger",
@@ -90,8 +117,13 @@ _HOMES = {
     "save_plan": "mtfs.io",
     "savings_by_service": "mtfs.measures",
     "scores_of": "mtfs.projection",
+    "sensitivity_table": "mtfs.sensitivity",
     "summary": "mtfs.measures",
+    "tornado": "mtfs.sensitivity",
     "total": "mtfs.measures",
+    "usual_shifts": "mtfs.shifts",
+    "variance_shares": "mtfs.importance",
+    "variance_table": "mtfs.importance",
 }
 
 __all__ = [
@@ -102,11 +134,18 @@ __all__ = [
     "Plan",
     "PlanError",
     "PlanWarning",
+    "Scenario",
+    "Scenarios",
+    "Shift",
     "__version__",
     "annual",
     "bridge",
     "bridge_table",
     "budget_drift",
+    "compare",
+    "compare_grid",
+    "comparison_table",
+    "differences",
     "drift_correlation",
     "drift_driver",
     "drift_evidence",
@@ -114,14 +153,19 @@ __all__ = [
     "driver_reach",
     "explain",
     "forecast_outturn",
+    "grid_table",
     "interval",
     "load_example",
     "load_example_monitoring",
+    "load_example_scenarios",
     "load_gap",
     "load_monitoring",
     "load_plan",
+    "load_scenarios",
+    "one_scenario",
     "outturn_table",
     "payback",
+    "place_published",
     "plan_bridge",
     "plan_of",
     "planned_pressures",
@@ -139,8 +183,13 @@ __all__ = [
     "save_plan",
     "savings_by_service",
     "scores_of",
+    "sensitivity_table",
     "summary",
+    "tornado",
     "total",
+    "usual_shifts",
+    "variance_shares",
+    "variance_table",
 ]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
 from mtfs import ledger, measures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mtfs.contributions import ItemKind
     from mtfs.explanation import Explanation
     from mtfs.plan import Plan
+    from mtfs.shifts import Shift
 
 
 @xr.register_dataset_accessor("mtfs")
@@ -107,6 +108,43 @@ class GapAccessor:
 
         return explanation.explain(self._ds, line=line, year=year, draw=draw, item_kind=item_kind)
 
+    def sensitivity_table(
+        self,
+        *,
+        shifts: Shift | Iterable[Shift | Mapping[str, Any]] | None = None,
+        basis: Literal["plan", "draws"] = "plan",
+        convention: ledger.Convention = "cumulative",
+        unit: measures.Unit = "GBP m",
+    ) -> pd.DataFrame:
+        """See :func:`mtfs.sensitivity_table`; draws are those of the projection."""
+        from mtfs import sensitivity  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return sensitivity.sensitivity_table(
+            self.plan, shifts=shifts, basis=basis, convention=convention, unit=unit, **self._draws
+        )
+
+    def tornado(
+        self,
+        *,
+        year: str | None = None,
+        variable: str = "gap",
+        prob: float = 0.8,
+        by: Literal["driver"] | Mapping[str, Sequence[str]] = "driver",
+        unit: measures.Unit = "GBP m",
+    ) -> pd.DataFrame:
+        """See :func:`mtfs.tornado`; draws are those of the projection."""
+        from mtfs import sensitivity  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return sensitivity.tornado(
+            self.plan, year=year, variable=variable, prob=prob, by=by, unit=unit, **self._draws
+        )
+
+    @property
+    def _draws(self) -> dict[str, int]:
+        """The draws the projection was made of, where it says (not those on given scores)."""
+        attrs = self._ds.attrs
+        return {name: int(attrs[name]) for name in ("n_draws", "seed") if "seed" in attrs}
+
     @property
     def plan(self) -> Plan:
         """The plan the projection was made from."""
@@ -168,3 +206,20 @@ class PlotAccessor:
 
         bridge = attribution.bridge(self._ds, start=start, variable=variable, convention=convention)
         return plot.waterfall(attribution.bridge_table(bridge, by=by, year=year), ax=ax)
+
+    def tornado(
+        self,
+        *,
+        year: str | None = None,
+        variable: str = "gap",
+        prob: float = 0.8,
+        by: Literal["driver"] | Mapping[str, Sequence[str]] = "driver",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw how far each driver alone swings a variable. See :func:`mtfs.plot.tornado`."""
+        from mtfs import plot  # noqa: PLC0415 - keeps `import mtfs` light
+
+        table = GapAccessor(self._ds).tornado(year=year, variable=variable, prob=prob, by=by)
+        axes = plot.tornado(table, ax=ax)
+        axes.set_title(str(self._ds.attrs.get("council", "")))
+        return axes

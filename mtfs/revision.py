@@ -193,9 +193,9 @@ def revision_table(
     -------
     pandas.DataFrame
         A row for the gap in the old plan, one for each of what is asked for that moves the gap of
-        that year, and one for the gap in the new plan; columns ``plan``, ``mean``, ``P10``, ``P50``, ``P90``, each but the plan with
-        its standard error (``mean_se`` ...). Plans and means add up to the last row; quantiles do
-        not.
+        that year, and one for the gap in the new plan; columns ``plan``, ``mean``, ``P10``,
+        ``P50``, ``P90``, each but the plan with its standard error (``mean_se`` ...). Plans and
+        means add up to the last row; quantiles do not.
 
     Raises
     ------

@@ -218,7 +218,24 @@ def require_projection(ds: xr.Dataset, *wanted: str) -> xr.Dataset:
     MtfsError
         When it is not; says which variables are missing and what would hold them.
     """
-    if not isinstance(ds, xr.Dataset) or "plan" not in ds.attrs or "gap" not in ds:
+    if isinstance(ds, xr.Dataset) and "plan" in ds.coords:
+        msg = (
+            "found a comparison of several plans; expected a projection of one: take it out with "
+            "mtfs.one_scenario(ds, name)"
+        )
+        raise MtfsError(msg)
+    return require_draws(ds, *wanted)
+
+
+def require_draws(ds: xr.Dataset, *wanted: str) -> xr.Dataset:
+    """Return ``ds`` when it is a projection, or several side by side, with the named variables.
+
+    Raises
+    ------
+    MtfsError
+        As :func:`require_projection`.
+    """
+    if not isinstance(ds, xr.Dataset) or not {"plan", "gap"} <= {*ds.attrs, *ds.variables}:
         msg = "expected a Dataset from mtfs.project_gap(), with 'gap' and the plan in its attrs"
         raise MtfsError(msg)
     if missing := [name for name in wanted if name not in ds]:
@@ -230,3 +247,13 @@ def require_projection(ds: xr.Dataset, *wanted: str) -> xr.Dataset:
         )
         raise MtfsError(msg)
     return ds
+
+
+def require_year(ds: xr.Dataset, year: str | None) -> str:
+    """Return ``year`` when a result holds it; its last year where none is given."""
+    years = [str(label) for label in ds["year"].to_numpy()]
+    shown = years[-1] if year is None else year
+    if shown not in years:
+        msg = f"'{shown}' is not a year of the plan, which runs from {years[0]} to {years[-1]}"
+        raise MtfsError(msg)
+    return shown

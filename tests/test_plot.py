@@ -130,3 +130,126 @@ def test_the_door_draws_a_year_of_a_projection():
     axes = ds.mtfs.plot.waterfall(year="2026/27", by="item", start="plan")
     assert axes.get_yticklabels()[0].get_text() == "plan"
     assert axes.get_title(loc="left").endswith("2026/27")
+
+
+SWINGS = pd.DataFrame(
+    {"base": 50.0, "low": [40.0, 48.0, 51.0], "high": [62.0, 51.0, 53.0]},
+    index=["pay", "cpi", "savings"],
+)
+
+
+def test_a_tornado_draws_bars_round_the_base_from_the_top():
+    axes = plot.tornado(SWINGS)
+    below, above = axes.containers
+    assert [bar.get_width() for bar in below] == [10.0, 2.0, 0.0]
+    assert [bar.get_x() for bar in below] == [40.0, 48.0, 50.0]
+    assert [bar.get_width() for bar in above] == [12.0, 1.0, 2.0]  # savings: from 51, not the base
+    assert [bar.get_x() for bar in above] == [50.0, 50.0, 51.0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["pay", "cpi", "savings"]
+    top, bottom = axes.get_ylim()
+    assert top > bottom  # the first row is the topmost
+    assert [text.get_text() for text in axes.texts] == [
+        "-10.0",
+        "-2.0",
+        "+1.0",
+        "+12.0",
+        "+1.0",
+        "+3.0",
+    ]
+
+
+def test_a_tornado_without_rows_or_columns_is_refused():
+    with pytest.raises(mtfs.MtfsError, match="low is missing"):
+        plot.tornado(SWINGS.drop(columns="low"))
+    with pytest.raises(mtfs.MtfsError, match="at least one row"):
+        plot.tornado(SWINGS.iloc[:0])
+
+
+def test_the_accessor_draws_a_tornado_of_the_year_asked_for():
+    plan = {
+        "council": "Smallshire",
+        "first_year": "2026/27",
+        "drivers": [{"name": "p", "central": 0.05, "sd": 0.02, "persistence": 0.5}],
+        "lines": [{"kind": "budget", "name": "roads", "base": 20e6, "growth": "p"}],
+    }
+    ds = mtfs.project_gap(plan, n_draws=200, seed=1)
+    axes = ds.mtfs.plot.tornado(year="2027/28", prob=0.5)
+    assert axes.get_title() == "Smallshire"
+    assert axes.get_xlabel() == "gap 2027/28, GBP m: each alone from P25 to P75, round 22.1"
+    (table,) = [ds.mtfs.tornado(year="2027/28", prob=0.5)]
+    assert axes.containers[1][0].get_width() == pytest.approx(table["high"].iloc[0] - 22.05)
+
+
+SIDE = xr.DataArray(
+    np.array([[[1.0, 2.0], [2.0, 3.0]], [[3.0, 5.0], [4.0, 6.0]], [[6.0, 9.0], [7.0, 9.5]]]) * 1e6,
+    dims=("quantile", "scenario", "year"),
+    coords={
+        "quantile": [0.1, 0.5, 0.9],
+        "scenario": ["as planned", "early help"],
+        "year": ["2026/27", "2027/28"],
+    },
+    attrs={"units": "GBP", "long_name": "gap"},
+)
+
+
+def heights(container):
+    return [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in container]
+
+
+def test_intervals_stand_side_by_side_in_millions():
+    planned = SIDE.sel(quantile=0.5, drop=True) + 0.5e6
+    axes = plot.intervals(SIDE.transpose("year", "scenario", "quantile"), planned=planned)
+    first, second = axes.containers
+    assert heights(first) == [(1.0, 6.0), (2.0, 9.0)]
+    assert heights(second) == [(2.0, 7.0), (3.0, 9.5)]
+    assert first[0].get_x() + first[0].get_width() <= second[0].get_x()
+    assert axes.lines[1].get_ydata().tolist() == [3.5, 5.5]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "plan",
+        "as planned",
+        "early help",
+    ]
+    assert axes.get_ylabel() == "gap, GBP m"
+
+
+def test_published_figures_are_drawn_across_the_scenarios_of_their_year():
+    rows = pd.MultiIndex.from_tuples([("worst", "2027/28"), ("best", "2026/27")])
+    table = pd.DataFrame({"published": [8e3, 2.5e3]}, index=rows)
+    table.attrs = {"unit": "GBP k"}
+    axes = plot.intervals(SIDE, published=table)
+    said = {text.get_text(): text.xy for text in axes.texts}
+    assert said.keys() == {"worst: 8", "best: 2.5"}
+    assert said["worst: 8"][0] > 1 > said["best: 2.5"][0]
+    table.index = pd.MultiIndex.from_tuples([("worst", "2030/31"), ("best", "2026/27")])
+    with pytest.raises(mtfs.MtfsError, match="published for 2030/31; the bands hold 2026/27"):
+        plot.intervals(SIDE, published=table)
+
+
+@pytest.mark.parametrize(
+    ("bands", "message"),
+    [
+        (SIDE.isel(quantile=[0, 2]), "in pairs round 0.5"),
+        (SIDE.isel(quantile=[2, 1, 0]), "rising"),
+        (BANDS, "dimensions quantile, scenario and year"),
+    ],
+)
+def test_bands_that_make_no_intervals_are_refused(bands, message):
+    with pytest.raises(mtfs.MtfsError, match=message):
+        plot.intervals(bands)
+
+
+def test_a_comparison_is_drawn_as_it_comes():
+    plan = {
+        "council": "Smallshire",
+        "first_year": "2026/27",
+        "drivers": [{"name": "p", "central": 0.05, "sd": 0.02, "persistence": 0.5}],
+        "lines": [{"kind": "budget", "name": "roads", "base": 20e6, "growth": "p"}],
+    }
+    ds = mtfs.compare(baseline=plan, cut={"lines.roads.base": 18e6}, n_draws=50, seed=1)
+    placed = mtfs.place_published(plan, {"worst case": 25e6}, n_draws=50, seed=1)
+    axes = plot.intervals(
+        mtfs.quantiles(ds, (0.05, 0.1, 0.5, 0.9, 0.95)),
+        planned=ds["planned_gap"],
+        published=placed,
+    )
+    assert len(axes.containers) == 4  # two pairs of two scenarios

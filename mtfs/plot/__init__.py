@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from mtfs.plot.fans import fan
+from mtfs.plot.scenarios import intervals
+from mtfs.plot.shares import variance_bars
+from mtfs.plot.tornados import tornado
 from mtfs.plot.waterfalls import waterfall
 
-__all__ = ["fan", "waterfall"]
+__all__ = ["fan", "intervals", "tornado", "variance_bars", "waterfall"]
