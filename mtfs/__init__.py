@@ -14,6 +14,9 @@ from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
     from mtfs.appraisal import payback
+    from mtfs.attribution import bridge_table
+    from mtfs.attribution_by_driver import driver_reach
+    from mtfs.bridges import bridge
     from mtfs.comparison import (
         compare,
         compare_grid,
@@ -24,13 +27,10 @@ if TYPE_CHECKING:
     )
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
-    from mtfs.importance import variance_shares, variance_table
     from mtfs.events import Event
-    from mtfs.goals import GoalSeek, frontier, goal_seek
-    from mtfs.attribution import bridge, bridge_table
-    from mtfs.distributions import interval
-    from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
     from mtfs.explanation import Explanation, explain
+    from mtfs.goals import GoalSeek, frontier, goal_seek
+    from mtfs.importance import variance_shares, variance_table
     from mtfs.io import (
         load_example,
         load_example_monitoring,
@@ -81,7 +81,7 @@ _HOMES = {
     "Shift": "mtfs.shifts",
     "Target": "mtfs.targets",
     "annual": "mtfs.measures",
-    "bridge": "mtfs.attribution",
+    "bridge": "mtfs.bridges",
     "bridge_table": "mtfs.attribution",
     "budget_drift": "mtfs.returns",
     "compare": "mtfs.comparison",
@@ -91,6 +91,7 @@ _HOMES = {
     "drift_correlation": "mtfs.returns",
     "drift_driver": "mtfs.drift",
     "drift_evidence": "mtfs.drift",
+    "driver_reach": "mtfs.attribution_by_driver",
     "explain": "mtfs.explanation",
     "forecast_outturn": "mtfs.outturn",
     "frontier": "mtfs.goals",
@@ -137,9 +138,9 @@ _HOMES = {
 __all__ = [
     "DriftEvidence",
     "Event",
+    "Explanation",
     "GoalSeek",
     "Lever",
-    "Explanation",
     "Monitoring",
     "MtfsError",
     "Plan",
@@ -161,6 +162,7 @@ __all__ = [
     "drift_correlation",
     "drift_driver",
     "drift_evidence",
+    "driver_reach",
     "explain",
     "forecast_outturn",
     "frontier",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
-from typing import TYPE_CHECKING, Literal
 
 import xarray as xr
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from mtfs import attribution
+    from mtfs import attribution, bridges
     from mtfs.contributions import ItemKind
     from mtfs.explanation import Explanation
     from mtfs.plan import Plan
@@ -81,6 +80,40 @@ class GapAccessor:
         """See :func:`mtfs.savings_by_service`."""
         return measures.savings_by_service(self._ds, variable=variable)
 
+    def bridge(
+        self,
+        *,
+        view: bridges.View = "component",
+        start: attribution.Start = "base",
+        groups: Mapping[str, Iterable[str]] | Literal["each"] | None = None,
+        variable: attribution.Stage = "gap",
+        convention: attribution.Steps = "cumulative",
+    ) -> xr.Dataset:
+        """See :func:`mtfs.bridge`."""
+        from mtfs import bridges  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return bridges.bridge(
+            self._ds,
+            view=view,
+            start=start,
+            groups=groups,
+            variable=variable,
+            convention=convention,
+        )
+
+    def explain(
+        self,
+        *,
+        line: str,
+        year: str,
+        draw: int | Literal["plan"] | None = None,
+        item_kind: ItemKind | None = None,
+    ) -> Explanation:
+        """See :func:`mtfs.explain`."""
+        from mtfs import explanation  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return explanation.explain(self._ds, line=line, year=year, draw=draw, item_kind=item_kind)
+
     def sensitivity_table(
         self,
         *,
@@ -117,33 +150,6 @@ class GapAccessor:
         """The draws the projection was made of, where it says (not those on given scores)."""
         attrs = self._ds.attrs
         return {name: int(attrs[name]) for name in ("n_draws", "seed") if "seed" in attrs}
-    def bridge(
-        self,
-        *,
-        view: attribution.View = "component",
-        start: attribution.Start = "base",
-        variable: attribution.Stage = "gap",
-        convention: attribution.Steps = "cumulative",
-    ) -> xr.Dataset:
-        """See :func:`mtfs.bridge`."""
-        from mtfs import attribution  # noqa: PLC0415 - keeps `import mtfs` light
-
-        return attribution.bridge(
-            self._ds, view=view, start=start, variable=variable, convention=convention
-        )
-
-    def explain(
-        self,
-        *,
-        line: str,
-        year: str,
-        draw: int | Literal["plan"] | None = None,
-        item_kind: ItemKind | None = None,
-    ) -> Explanation:
-        """See :func:`mtfs.explain`."""
-        from mtfs import explanation  # noqa: PLC0415 - keeps `import mtfs` light
-
-        return explanation.explain(self._ds, line=line, year=year, draw=draw, item_kind=item_kind)
 
     @property
     def plan(self) -> Plan:
@@ -191,6 +197,25 @@ class PlotAccessor:
         axes.set_title(str(self._ds.attrs.get("council", "")))
         return axes
 
+    def waterfall(
+        self,
+        *,
+        year: str | None = None,
+        view: bridges.View = "component",
+        by: attribution.By = "component",
+        start: attribution.Start = "base",
+        variable: attribution.Stage = "gap",
+        convention: attribution.Steps = "cumulative",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the bridge to the gap of a year. See :func:`mtfs.plot.waterfall`."""
+        from mtfs import attribution, plot  # noqa: PLC0415 - keeps `import mtfs` light
+
+        bridge = GapAccessor(self._ds).bridge(
+            view=view, start=start, variable=variable, convention=convention
+        )
+        return plot.waterfall(attribution.bridge_table(bridge, by=by, year=year), ax=ax)
+
     def tornado(
         self,
         *,
@@ -207,18 +232,3 @@ class PlotAccessor:
         axes = plot.tornado(table, ax=ax)
         axes.set_title(str(self._ds.attrs.get("council", "")))
         return axes
-    def waterfall(
-        self,
-        *,
-        year: str | None = None,
-        by: attribution.By = "component",
-        start: attribution.Start = "base",
-        variable: attribution.Stage = "gap",
-        convention: attribution.Steps = "cumulative",
-        ax: Axes | None = None,
-    ) -> Axes:
-        """Draw the bridge to the gap of a year. See :func:`mtfs.plot.waterfall`."""
-        from mtfs import attribution, plot  # noqa: PLC0415 - keeps `import mtfs` light
-
-        bridge = attribution.bridge(self._ds, start=start, variable=variable, convention=convention)
-        return plot.waterfall(attribution.bridge_table(bridge, by=by, year=year), ax=ax)

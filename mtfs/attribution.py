@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -11,18 +10,17 @@ import xarray as xr
 
 from mtfs.measures import Unit, annual, figures, in_unit
 from mtfs.plan import Plan
-from mtfs.projection import project_gap
-from mtfs.schema import BASE_BUDGET, WIDENS, planned_name, require_projection
+from mtfs.projection import draws_meant, plan_meant, project_gap
+from mtfs.schema import BASE_BUDGET, WIDENS, planned_name, require_projection, require_year
 from mtfs.vocabulary import Array, MtfsError, listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-View = Literal["component"]
 Start = Literal["base", "plan"]
 Stage = Literal["gap_before_savings", "gap", "gap_after_one_offs"]
 Steps = Literal["cumulative", "annual"]
-By = Literal["component", "item", "service"]
+By = Literal["component", "category", "item", "service"]
 
 _WITHOUT: dict[Stage, tuple[str, ...]] = {
     "gap_before_savings": ("saving", "one-off"),
@@ -77,24 +75,21 @@ _ORDER = (
 )
 
 
-def bridge(
-    plan_or_ds: Plan | Mapping[str, Any] | xr.Dataset,
+def component_bridge(
+    plan: Plan | Mapping[str, Any] | xr.Dataset,
     *,
-    view: View = "component",
     start: Start = "base",
     variable: Stage = "gap",
     convention: Steps = "cumulative",
-    n_draws: int = 10_000,
+    n_draws: int | None = None,
     seed: int | None = None,
 ) -> xr.Dataset:
-    """Give the bridge from the base budget to the gap of each year: who moved it, by how much.
+    """Split the gap of every draw and year by how lines, funding and savings are made.
 
     Parameters
     ----------
-    plan_or_ds
+    plan
         A plan, or a projection. A projection without contributions is run again, on its seed.
-    view
-        ``"component"``: how each line, source and saving is made, such as people, price, pay.
     start
         ``"base"``: from the base budget (requirement less funding in the base year) to the gap; or
         ``"plan"``: from the gap in the council's own table to the gap of each draw.
@@ -127,12 +122,11 @@ def bridge(
     >>> care = {"kind": "care", "name": "homes", "people": 100, "people_growth": 0.1,
     ...         "weekly_cost": 10, "weeks": 1, "price_growth": 0.2}
     >>> plan = {"council": "A", "first_year": "2026/27", "horizon": 1, "lines": [care]}
-    >>> found = bridge(plan, n_draws=1)
+    >>> found = component_bridge(plan, n_draws=1)
     >>> found["component"].values.tolist(), found["contribution"].values.round(9).ravel().tolist()
     (['people', 'price'], [110.0, 210.0])
     """
     for name, given, answers in (
-        ("view", view, View),
         ("start", start, Start),
         ("variable", variable, Stage),
         ("convention", convention, Steps),
@@ -140,33 +134,23 @@ def bridge(
         if given not in (ways := get_args(answers)):
             msg = f"{name} is {given!r}; expected {', '.join(map(repr, ways))}"
             raise MtfsError(msg)
-    ds = _with_contributions(plan_or_ds, n_draws, seed)
+    ds = _with_contributions(plan, n_draws, seed)
     with xr.set_options(arithmetic_join="exact"):
         return _by_component(ds, start, variable, convention)
 
 
 def _with_contributions(
-    plan_or_ds: Plan | Mapping[str, Any] | xr.Dataset, n_draws: int, seed: int | None
+    plan: Plan | Mapping[str, Any] | xr.Dataset, n_draws: int | None, seed: int | None
 ) -> xr.Dataset:
     """Give a projection that holds contributions: the one given, or its plan run again."""
-    if not isinstance(plan_or_ds, xr.Dataset):
-        return project_gap(plan_or_ds, n_draws=n_draws, seed=seed, keep="components")
-    ds = require_projection(plan_or_ds)
-    if BASE_BUDGET in ds:
-        return ds
-    if "seed" not in ds.attrs:
-        msg = (
-            "the projection was made from given scores and does not hold what each part "
-            "contributes: make it with mtfs.project(plan, scores, keep='components')"
-        )
-        raise MtfsError(msg)
-    again = project_gap(
-        Plan.model_validate(json.loads(ds.attrs["plan"])),
-        n_draws=ds.attrs["n_draws"],
-        seed=ds.attrs["seed"],
-        keep="components",
-    )
-    here = {dim: ds[dim].to_numpy() for dim in ("draw", "year") if dim in ds.dims}
+    held = isinstance(plan, xr.Dataset) and BASE_BUDGET in require_projection(plan)
+    if isinstance(plan, xr.Dataset) and held and n_draws is None and seed is None:
+        return plan
+    n_draws, seed = draws_meant(plan, n_draws, seed)
+    again = project_gap(plan_meant(plan), n_draws=n_draws, seed=seed, keep="components")
+    if not isinstance(plan, xr.Dataset):
+        return again
+    here = {dim: plan[dim].to_numpy() for dim in ("draw", "year") if dim in plan.dims}
     return again.sel(here)
 
 
@@ -227,8 +211,9 @@ def bridge_table(
     bridge
         From :func:`mtfs.bridge`.
     by
-        What its steps are added up by: ``"component"``, ``"item"`` (line, source, saving) or
-        ``"service"``.
+        What its steps are added up by: ``"component"`` (between plans: drivers one by one, all else
+        by category), ``"item"`` (line, source, saving), ``"service"`` or, between plans,
+        ``"category"``.
     year
         The year shown, the last unless given.
     unit
@@ -238,9 +223,9 @@ def bridge_table(
     -------
     pandas.DataFrame
         A row for where the bridge starts, a row a component (item, service), and a row for the gap
-        it leads to; columns ``plan``, ``mean``, ``P10``, ``P50``, ``P90``, each but the plan with
-        its standard error (``mean_se`` ...). Plans and means add up to the last row; quantiles do
-        not.
+        it leads to; between plans, of what moves the gap of that year. Columns ``plan``, ``mean``,
+        ``P10``, ``P50``, ``P90``, each but the plan with its standard error (``mean_se`` ...).
+        Plans and means add up to the last row; quantiles do not.
 
     Raises
     ------
@@ -248,21 +233,12 @@ def bridge_table(
         When it is not a bridge, the year is not one of its years, or a component has the name of
         the first or the last row.
     """
-    if by not in (ways := get_args(By)):
-        msg = f"by is {by!r}; expected {', '.join(map(repr, ways))}"
-        raise MtfsError(msg)
-    if not isinstance(bridge, xr.Dataset) or not {"contribution", "start", "end"} <= set(bridge):
-        msg = "expected a Dataset from mtfs.bridge()"
-        raise MtfsError(msg)
-    years = [str(label) for label in bridge["year"].to_numpy()]
-    shown = years[-1] if year is None else year
-    if shown not in years:
-        msg = f"'{shown}' is not a year of the bridge, which runs from {years[0]} to {years[-1]}"
-        raise MtfsError(msg)
-    here = bridge.sel(year=shown)
+    here, between = _of_year(bridge, by, year)
     labels = here[by].to_numpy()
+    if between:  # drivers are of no one service
+        labels = np.where(labels == "", here["category"].to_numpy(), labels)
     names = list(dict.fromkeys(labels.tolist()))
-    if by == "component":
+    if by == "component" and not between:
         names = _in_order(names)
     first, last = str(bridge.attrs["start_row"]), str(bridge.attrs["end_row"])
     if twice := {first, last} & set(names):
@@ -279,9 +255,25 @@ def bridge_table(
     if "planned_contribution" in bridge:
         columns = {"plan": rows("planned_") / in_unit(unit)} | columns
     table = pd.DataFrame(columns, index=pd.Index([first, *names, last], name=by))
-    table.attrs.update(unit=unit, year=shown)
+    if between:
+        moved = (table.fillna(0.0) != 0).any(axis=1) | table.index.isin([first, last])
+        table = table[moved].copy()
+    table.attrs.update(unit=unit, year=str(here["year"].item()))
     table.attrs.update({name: bridge.attrs[name] for name in _SAID if name in bridge.attrs})
     return table
+
+
+def _of_year(bridge: xr.Dataset, by: By, year: str | None) -> tuple[xr.Dataset, bool]:
+    """Give a bridge's year, the last unless one is given, and whether it is between two plans."""
+    if not isinstance(bridge, xr.Dataset) or not {"contribution", "start", "end"} <= set(bridge):
+        msg = "expected a Dataset from mtfs.bridge()"
+        raise MtfsError(msg)
+    between = "category" in bridge.coords
+    ways = [way for way in get_args(By) if between or way != "category"]
+    if by not in ways:
+        msg = f"by is {by!r}; expected {', '.join(map(repr, ways))}"
+        raise MtfsError(msg)
+    return bridge.sel(year=require_year(bridge, year)), between
 
 
 def _in_order(names: list[str]) -> list[str]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ItemKind = Literal["line", "funding", "saving", "one-off"]
 FUNDING = "funding"
 ONE_OFFS = "one-off sources"
+GRANT_ROW = "grant"
+"""kind of a grant that nets off the requirement, which reads what funding reads"""
 
 
 @dataclass(frozen=True)
@@ -126,10 +128,12 @@ class Contributions:
         result
             Arrays by variable, shape (item, year, draw); savings are there already.
         sources
-            The paths that funding reads.
+            The paths that funding reads, and grants that net off the requirement.
         """
         levels = chain(
-            self._of_lines(paths, costs), self._of_funding(sources), self._of_savings(result)
+            self._of_lines(paths, costs, sources),
+            self._of_funding(sources),
+            self._of_savings(result),
         )
         for place, level in enumerate(levels):
             result["contribution"][place] = level
@@ -139,10 +143,13 @@ class Contributions:
         if self.one_offs:
             np.negative(result["one_off"], out=result["contribution"][-len(self.one_offs) :])
 
-    def _of_lines(self, paths: Paths, costs: tuple[Sequence[Array], ...]) -> Iterator[Array]:
+    def _of_lines(
+        self, paths: Paths, costs: tuple[Sequence[Array], ...], sources: Paths
+    ) -> Iterator[Array]:
         """Give the level of every step of lines, shape (year, draw) or (year, 1), in order."""
         for row, gross, less_grants, net in zip(self.rows, *costs, strict=True):
-            levels: dict[str, Array] = row.anatomy(paths).levels()
+            read = sources if row.kind == GRANT_ROW else paths
+            levels: dict[str, Array] = row.anatomy(read).levels()
             if row.share != 1:
                 levels = {name: level * row.share for name, level in levels.items()}
             if row.name in self.used_in_base:

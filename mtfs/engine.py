@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from mtfs.contributions import Contributions
+from mtfs.contributions import GRANT_ROW, Contributions
 from mtfs.lines import ContingencyLine, Grant, PeopleChange, Programme, people_changes
 from mtfs.lines.anatomy import Anatomy, Factor, steady
 from mtfs.lines.financing import BalancesLine
@@ -279,7 +279,8 @@ class Engine:
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Turn paths into pounds: the same arithmetic for the council's table and for draws.
 
-        Savings and funding read paths of their own where they are given.
+        Savings and funding, with grants that net off the requirement, read paths of their own where
+        they are given.
 
         Returns
         -------
@@ -291,9 +292,10 @@ class Engine:
             path = paths.value(name)
             if path.shape[1] == 1:  # draws of an uncertain driver are there already
                 store.put("path", path, number)
-        costs = self._costs(paths, store)
+        funded = sources or paths
+        costs = self._costs(paths, store, funded)
         gross = list(costs)
-        paid_in = self._net_grants(paths, costs)
+        paid_in = self._net_grants(funded, costs)
         less_grants = list(costs)
         tied = self._net_tied(paths, costs, paid_in)
         result = store.arrays
@@ -307,21 +309,21 @@ class Engine:
         funding[...] = 0.0
         names = iter(range(len(self.labels["source"])))
         for source in self.plan.sources():
-            for income in source.incomes(sources or paths):
+            for income in source.incomes(funded):
                 funding += income
                 store.put("income", income, next(names))
         np.subtract(total, funding, out=result["gap_before_savings"])
         self._save(savings or paths, store)
         if "contribution" in result:
             steps = (gross, less_grants, costs)
-            self.contributions.write(paths, steps, result, sources=sources or paths)
+            self.contributions.write(paths, steps, result, sources=funded)
         gap = np.subtract(total, funding, out=result["gap"])
         result["annual_gap"][0] = gap[0]
         np.subtract(gap[1:], gap[:-1], out=result["annual_gap"][1:])
         self._reserves(paths, paid_in, tied, store)
         return paid_in, tied
 
-    def _costs(self, paths: Paths, store: Store) -> list[Array]:
+    def _costs(self, paths: Paths, store: Store, funded: Paths) -> list[Array]:
         """Cost every row and book its growth under causes."""
         costs: list[Array] = []
         causes = {cause: number for number, cause in enumerate(self.labels["cause"])}
@@ -329,7 +331,7 @@ class Engine:
         care = iter(range(len(self.labels["care_line"])))
         places = iter(range(len(self.labels["part"])))
         for row, base in zip(self.rows, self.bases, strict=True):
-            cost = row.cost(paths)
+            cost = row.cost(funded if isinstance(row, GrantRow) else paths)
             if "pressure" in store.arrays and not isinstance(row, GrantRow):
                 for component, part in _parts(row, paths, cost, base).items():
                     cause = getattr(row, "cause", None) or component
@@ -460,7 +462,7 @@ class GrantRow:
 
     grant: Grant
     share: float = 1.0
-    kind: str = "grant"
+    kind: str = GRANT_ROW
     service: str = "corporate"
 
     @property

@@ -98,7 +98,6 @@ def test_the_page_on_pressures_works_as_written():
     assert held["ds"]["growth"].notnull().all()
 
 
-<<<<<<< HEAD
 def test_the_page_on_goals_shows_what_the_code_on_it_prints(capsys):
     held = {}
     exec(block("docs/how-to/goals.md", "python"), held)  # noqa: S102 - our own page
@@ -147,7 +146,8 @@ def test_the_page_on_scenarios_works_as_written_and_its_figures_hold(tmp_path, m
     assert [f"{each:.0%}" for each in share] == ["29%", "25%", "33%"]
     assert f"holds {share['10% worse'] - share['10% better']:.0%} of" in " ".join(text.split())
     assert f"{held['own']['percentile'].item():.0%}" == "29%"
-=======
+
+
 def test_the_page_on_bridges_works_as_written_and_its_figures_are_those():
     held = {}
     text = (ROOT / "docs/how-to/bridge.md").read_text(encoding="utf-8")
@@ -165,7 +165,6 @@ def test_the_page_on_bridges_works_as_written_and_its_figures_are_those():
         12.1,
     ]
     assert " ".join(held["found"].words.split()) in " ".join(text.split())
->>>>>>> anatomy
 
 
 def test_no_module_bears_a_public_name():

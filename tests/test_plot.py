@@ -74,7 +74,6 @@ def test_the_accessor_draws_the_gap_with_the_plan():
     np.testing.assert_allclose(axes.lines[0].get_ydata(), ds["gap"].median("draw") / 1e6)
 
 
-<<<<<<< HEAD
 def goal(bounds=(0.0, 0.05)):
     tax = {"kind": "council_tax", "name": "tax", "base_income": 100e6}
     needs = {"kind": "budget", "name": "needs", "base": 103e6}
@@ -243,7 +242,8 @@ def test_a_comparison_is_drawn_as_it_comes():
         published=placed,
     )
     assert len(axes.containers) == 4  # two pairs of two scenarios
-=======
+
+
 STEPS = pd.DataFrame(
     {
         "plan": [0.0, 5.0, -1.0, 4.0],
@@ -300,4 +300,3 @@ def test_the_door_draws_a_year_of_a_projection():
     axes = ds.mtfs.plot.waterfall(year="2026/27", by="item", start="plan")
     assert axes.get_yticklabels()[0].get_text() == "plan"
     assert axes.get_title(loc="left").endswith("2026/27")
->>>>>>> anatomy

@@ -7,13 +7,14 @@ from mtfs.plot.frontiers import frontier, goal_curve
 from mtfs.plot.scenarios import intervals
 from mtfs.plot.shares import variance_bars
 from mtfs.plot.tornados import tornado
-
-__all__ = ["fan", "intervals", "tornado"]
-from mtfs.plot.shares import variance_bars
-
-__all__ = ["fan", "variance_bars"]
-__all__ = ["fan", "frontier", "goal_curve", "intervals", "tornado"]
-__all__ = ["fan", "intervals", "tornado", "variance_bars"]
 from mtfs.plot.waterfalls import waterfall
 
-__all__ = ["fan", "waterfall"]
+__all__ = [
+    "fan",
+    "frontier",
+    "goal_curve",
+    "intervals",
+    "tornado",
+    "variance_bars",
+    "waterfall",
+]
