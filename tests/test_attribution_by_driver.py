@@ -286,6 +286,8 @@ def test_chance_can_be_put_into_a_group():
     ds = driver_bridge(plan, groups={"luck": [SAVINGS]}, n_draws=2, seed=1)
     kinds = dict(zip(ds["step"].values.tolist(), ds["item_kind"].values.tolist(), strict=True))
     assert kinds == {FIXED: "fixed", "luck": "chance", "other drivers": "driver"}
+    named = driver_bridge(plan, groups={"prices": ["cpi"]}, n_draws=2, seed=1)
+    assert named["step"].values.tolist() == [FIXED, "prices", SAVINGS]
 
 
 # Reach
