@@ -68,6 +68,8 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 
+_ROOMS = ("io", "plot")  # modules that are used by name, such as mtfs.plot.fan
+
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
     "Event": "mtfs.events",
@@ -209,6 +211,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load a name from its module when it is first used."""
+    if name in _ROOMS:
+        return importlib.import_module(f"mtfs.{name}")
     if name not in _HOMES:
         msg = f"module 'mtfs' has no attribute {name!r}"
         raise AttributeError(msg)

@@ -126,7 +126,7 @@ class GapAccessor:
         from mtfs import sensitivity  # noqa: PLC0415 - keeps `import mtfs` light
 
         return sensitivity.sensitivity_table(
-            self.plan, shifts=shifts, basis=basis, convention=convention, unit=unit, **self._draws
+            self._ds, shifts=shifts, basis=basis, convention=convention, unit=unit
         )
 
     def tornado(
@@ -142,14 +142,8 @@ class GapAccessor:
         from mtfs import sensitivity  # noqa: PLC0415 - keeps `import mtfs` light
 
         return sensitivity.tornado(
-            self.plan, year=year, variable=variable, prob=prob, by=by, unit=unit, **self._draws
+            self._ds, year=year, variable=variable, prob=prob, by=by, unit=unit
         )
-
-    @property
-    def _draws(self) -> dict[str, int]:
-        """The draws the projection was made of, where it says (not those on given scores)."""
-        attrs = self._ds.attrs
-        return {name: int(attrs[name]) for name in ("n_draws", "seed") if "seed" in attrs}
 
     @property
     def plan(self) -> Plan:

@@ -18,15 +18,13 @@ import xarray as xr
 
 from mtfs.measures import Unit, figures, in_unit, share_of_draws
 from mtfs.plan import Changes, Plan
-from mtfs.projection import project_gap
-from mtfs.sampling import fresh_seed, require_seed
+from mtfs.projection import draws_meant, plan_meant, project_gap
 from mtfs.scenarios import Scenario, Scenarios
 from mtfs.schema import (
     BALANCE,
     CLOSES,
     planned_name,
     require_draws,
-    require_projection,
     require_year,
 )
 from mtfs.vocabulary import Array, MtfsError, PlanError, Problem, listing, suggest
@@ -40,7 +38,6 @@ Policies: TypeAlias = Scenarios | Iterable[Scenario] | Mapping[str, Policy]
 AnyPlan: TypeAlias = Plan | Mapping[str, Any] | xr.Dataset
 
 BASELINE = "baseline"
-N_DRAWS = 10_000  # as project_gap draws
 SAME = 0.005  # GBP: half a penny; draws so near are the same, sums in another order apart
 _BESIDE = ("plan", "plan_digest")
 
@@ -107,7 +104,7 @@ def compare(
         raise MtfsError(msg)
     if isinstance(scenarios, Scenarios) and (found := scenarios.problems(base)):
         raise PlanError(found, Scenarios.called)
-    n_draws, seed = _draws(given[first], n_draws, seed)
+    n_draws, seed = draws_meant(given[first], n_draws, seed)
     plans = {first: base} | _plans({k: v for k, v in given.items() if k != first}, base)
     _require_alike(plans)
     said = {"title": f"{base.council}: {len(plans)} scenarios side by side", "baseline": first}
@@ -160,7 +157,7 @@ def compare_grid(
         {f"lever {n}": s for n, s in does.items()} | {f"state {n}": s for n, s in worlds.items()},
         base,
     )
-    n_draws, seed = _draws(plan, n_draws, seed)
+    n_draws, seed = draws_meant(plan, n_draws, seed)
     plans = {
         f"{lever}, {state}": does[lever].combined(worlds[state], base).applied(base)
         for lever, state in product(does, worlds)
@@ -376,10 +373,8 @@ def _is_plan(value: object) -> bool:
 
 def _plan_of(value: object) -> Plan | None:
     """Give the plan that something is or carries; none for scenarios and changes."""
-    if isinstance(value, xr.Dataset):
-        return Plan.model_validate_json(require_projection(value).attrs["plan"])
-    if isinstance(value, Plan):
-        return value
+    if isinstance(value, xr.Dataset | Plan):
+        return plan_meant(value)
     return Plan.model_validate(value) if _is_plan(value) else None
 
 
@@ -429,17 +424,6 @@ def _plans(given: Mapping[str, object], base: Plan) -> dict[str, Plan]:
     if problems:
         raise PlanError(problems, "what is compared")
     return found
-
-
-def _draws(base: object, n_draws: int | None, seed: int | None) -> tuple[int, int]:
-    """Give the number of draws and the seed, a projection's own unless others are asked for."""
-    held = base.attrs if isinstance(base, xr.Dataset) else {}
-    if seed is None and held and "seed" not in held:
-        msg = "the baseline was projected on given scores and has no seed; give 'seed'"
-        raise MtfsError(msg)
-    seed = held.get("seed") if seed is None else seed
-    n_draws = int(held.get("n_draws", N_DRAWS)) if n_draws is None else n_draws
-    return n_draws, fresh_seed() if seed is None else require_seed(seed)
 
 
 def _require_alike(plans: Mapping[str, Plan]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -14,7 +13,7 @@ import xarray as xr
 from mtfs.contributions import ItemKind
 from mtfs.engine import Engine, engine_of
 from mtfs.plan import Plan
-from mtfs.projection import project_gap
+from mtfs.projection import draws_meant, plan_meant, project_gap
 from mtfs.sampling import RandomScores
 from mtfs.schema import planned_name, require_projection
 from mtfs.vocabulary import BLOCK, Array, MtfsError, listing, suggest, year_label, year_start
@@ -87,7 +86,7 @@ def explain(
     year: str,
     draw: int | Literal["plan"] | None = None,
     item_kind: ItemKind | None = None,
-    n_draws: int = 10_000,
+    n_draws: int | None = None,
     seed: int | None = None,
 ) -> Explanation:
     """Say how one number came about: from its drivers' values, by its factors, to the pounds.
@@ -132,7 +131,7 @@ def explain(
     if year not in (years := [str(label) for label in ds["year"].to_numpy()]):
         msg = f"'{year}' is not a year of the plan, which runs from {years[0]} to {years[-1]}"
         raise MtfsError(msg)
-    plan = Plan.model_validate(json.loads(ds.attrs["plan"]))
+    plan = plan_meant(ds)
     engine = engine_of(plan)
     kind = _kind_of(line, _names(engine), item_kind)
     number, chosen = _draw(ds, draw, year)
@@ -258,20 +257,16 @@ class _Here:
 
 def _projection(
     ds_or_plan: xr.Dataset | Plan | Mapping[str, Any],
-    n_draws: int,
+    n_draws: int | None,
     seed: int | None,
     draw: int | str | None,
 ) -> xr.Dataset:
-    if not isinstance(ds_or_plan, xr.Dataset):
-        return project_gap(ds_or_plan, n_draws=n_draws, seed=seed, keep="totals")
-    ds = require_projection(ds_or_plan)
-    if "seed" not in ds.attrs and draw != PLANNED:
-        msg = (
-            "the projection was made from given scores, which it does not hold: explain its plan, "
-            "or the council's own table with draw='plan'"
-        )
-        raise MtfsError(msg)
-    return ds
+    if isinstance(ds_or_plan, xr.Dataset) and n_draws is None and seed is None:
+        ds = require_projection(ds_or_plan)
+        if "seed" in ds.attrs or draw == PLANNED:
+            return ds
+    n_draws, seed = draws_meant(ds_or_plan, n_draws, seed)
+    return project_gap(plan_meant(ds_or_plan), n_draws=n_draws, seed=seed, keep="totals")
 
 
 def _draw(ds: xr.Dataset, draw: int | str | None, year: str) -> tuple[int | None, str]:

@@ -13,8 +13,7 @@ import xarray as xr
 
 from mtfs.levers import How, Lever, LeverOf
 from mtfs.plan import Plan
-from mtfs.sampling import fresh_seed, require_seed
-from mtfs.schema import require_projection
+from mtfs.projection import draws_meant, plan_meant
 from mtfs.seeking import Answer, Search, Shape
 from mtfs.targets import Chance, Target, parse_target
 from mtfs.vocabulary import MtfsError, PlanWarning, require_count
@@ -22,7 +21,6 @@ from mtfs.vocabulary import MtfsError, PlanWarning, require_count
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-N_DRAWS = 10_000  # as project_gap
 # Of the width of the bounds; 10,000 draws place a council tax rise within about a hundredth of it.
 TOLERANCE = 1e-4
 N_GRID = 17  # steps of a sixteenth: a shorter stretch that meets the target may be passed over
@@ -200,7 +198,7 @@ def goal_seek(
     >>> round(found.value, 4)
     0.03
     """
-    plan, n_draws, seed = _source(plan, n_draws, seed)
+    (n_draws, seed), plan = draws_meant(plan, n_draws, seed), plan_meant(plan)
     wanted = _lever(lever, bounds, years, how)
     search = _search(wanted.of(plan), parse_target(target), n_draws, seed, tolerance)
     _run(search, require_count(n_grid, "n_grid", least=2))
@@ -251,7 +249,7 @@ def frontier(
         As :func:`goal_seek`, and when both levers move the same values, or one of them does not
         move the target.
     """
-    plan, n_draws, seed = _source(plan, n_draws, seed)
+    (n_draws, seed), plan = draws_meant(plan, n_draws, seed), plan_meant(plan)
     first, second = _two(levers)
     goal = parse_target(target)
     steps = np.linspace(*first.bounds, require_count(n_points, "n_points", least=2)).tolist()
@@ -300,23 +298,6 @@ def frontier(
         "seed": seed,
     }
     return table
-
-
-def _source(
-    plan: Plan | Mapping[str, Any] | xr.Dataset, n_draws: int | None, seed: int | None
-) -> tuple[Plan, int, int]:
-    """Give the plan, the draws and the seed, from a plan or from a projection."""
-    if isinstance(plan, xr.Dataset):
-        ds = require_projection(plan)
-        plan = Plan.model_validate_json(ds.attrs["plan"])
-        n_draws = int(ds.attrs["n_draws"]) if n_draws is None else n_draws
-        if seed is None and "seed" not in ds.attrs:
-            msg = "the projection was made of given scores and has no seed; give 'seed'"
-            raise MtfsError(msg)
-        seed = int(ds.attrs["seed"]) if seed is None else seed
-    plan = plan if isinstance(plan, Plan) else Plan.model_validate(plan)
-    draws = N_DRAWS if n_draws is None else require_count(n_draws, "n_draws")
-    return plan, draws, fresh_seed() if seed is None else require_seed(seed)
 
 
 def _lever(

@@ -28,9 +28,10 @@ from mtfs.estimators import (
 )
 from mtfs.factors import Layout, correlated, factors_of, that_move
 from mtfs.plan import Plan
+from mtfs.projection import draws_meant, plan_meant
 from mtfs.reach import reached
-from mtfs.sampling import RandomScores, ShockSpec, draw_scores, fresh_seed, require_seed
-from mtfs.schema import VARIABLES, require_projection
+from mtfs.sampling import RandomScores, ShockSpec, draw_scores
+from mtfs.schema import VARIABLES
 from mtfs.vocabulary import Array, MtfsError, listing, require_count, require_share, suggest
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def variance_shares(
     >>> found["shapley"].isel(year=0).round(1).values.tolist()
     [0.4, 0.6]
     """
-    plan, seed = _plan_and_seed(plan, seed)
+    (_, seed), plan = draws_meant(plan, None, seed), plan_meant(plan)
     _require_choice(method, Method, "method")
     _require_choice(by, By, "by")
     _require_variable(variable)
@@ -330,18 +331,6 @@ def _group_of(groups: object, kinds: Mapping[str, str]) -> dict[str, str]:
             msg = f"group '{group}' bears the name of '{group}', which stands alone; rename it"
             raise MtfsError(msg)
     return found
-
-
-def _plan_and_seed(
-    plan: Plan | Mapping[str, Any] | xr.Dataset, seed: int | None
-) -> tuple[Plan, int]:
-    """Take the plan, and the seed unless one is given, from a projection."""
-    if isinstance(plan, xr.Dataset):
-        attrs = require_projection(plan).attrs
-        plan = Plan.model_validate_json(attrs["plan"])
-        seed = attrs.get("seed") if seed is None else seed
-    plan = plan if isinstance(plan, Plan) else Plan.model_validate(plan)
-    return plan, fresh_seed() if seed is None else require_seed(seed)
 
 
 def _require_choice(found: str, choices: Any, name: str) -> None:

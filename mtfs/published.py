@@ -11,7 +11,7 @@ import xarray as xr
 
 from mtfs.measures import Unit, in_unit, share_of_draws
 from mtfs.plan import Plan
-from mtfs.projection import project_gap
+from mtfs.projection import draws_meant, plan_meant, project_gap
 from mtfs.scenarios import Scenario
 from mtfs.schema import planned_name, require_draws, require_projection, require_year
 from mtfs.vocabulary import MtfsError, year_start
@@ -26,7 +26,7 @@ def place_published(
     *,
     variable: str = "gap",
     year: str | None = None,
-    n_draws: int = 10_000,
+    n_draws: int | None = None,
     seed: int | None = None,
     unit: Unit = "GBP m",
 ) -> pd.DataFrame:
@@ -75,11 +75,11 @@ def place_published(
     if not isinstance(published, Mapping) or not published:
         msg = "there is nothing to place; give figures by name: {'worst case': 80.8e6}"
         raise MtfsError(msg)
-    if isinstance(plan, xr.Dataset):
+    base = plan_meant(plan)
+    if isinstance(plan, xr.Dataset) and n_draws is None and seed is None:
         ds = require_projection(plan, variable)
-        base = Plan.model_validate_json(ds.attrs["plan"])
     else:
-        base = plan if isinstance(plan, Plan) else Plan.model_validate(plan)
+        n_draws, seed = draws_meant(plan, n_draws, seed)
         ds = project_gap(base, n_draws=n_draws, seed=seed)
     found = require_draws(ds, variable)[variable]
     if set(found.dims) != {"draw", "year"}:

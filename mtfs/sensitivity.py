@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from mtfs.drivers import Driver, event_effect
 from mtfs.lines.savings import COMMON
 from mtfs.measures import Unit, figures, in_unit, quantiles_of
 from mtfs.plan import Plan
+from mtfs.projection import draws_meant, plan_meant
 from mtfs.rerun import CHANCE, Chance, Rerun
-from mtfs.sampling import RandomScores, Scores, ShockSpec, fresh_seed, require_seed
+from mtfs.sampling import RandomScores, Scores, ShockSpec
 from mtfs.schema import VARIABLES
 from mtfs.shifts import Shift, delayed, driver_uses, kind_of, late_schemes, shifted, usual_shifts
 from mtfs.vocabulary import (
@@ -44,13 +46,13 @@ _DRAWN = tuple(figures(np.zeros((1, 2)), 1, "GBP"))
 
 
 def sensitivity_table(
-    plan: Plan | Mapping[str, Any],
+    plan: Plan | Mapping[str, Any] | xr.Dataset,
     *,
     shifts: Shift | Iterable[Shift | Mapping[str, Any]] | None = None,
     basis: Basis = "plan",
     convention: Convention = "cumulative",
     unit: Unit = "GBP m",
-    n_draws: int = 10_000,
+    n_draws: int | None = None,
     seed: int | None = None,
 ) -> pd.DataFrame:
     """Tabulate what a shift of each assumption does to the gap, by running the plan again.
@@ -58,7 +60,7 @@ def sensitivity_table(
     Parameters
     ----------
     plan
-        A plan, or a mapping with a plan's keys.
+        A plan, a mapping with a plan's keys, or a projection, whose draws it then is about.
     shifts
         The rows; those of :func:`usual_shifts` unless given.
     basis
@@ -96,7 +98,7 @@ def sensitivity_table(
     array([[ 1.  ,  2.01],
            [-1.  , -1.99]])
     """
-    plan = plan if isinstance(plan, Plan) else Plan.model_validate(plan)
+    given, plan = plan, plan_meant(plan)
     for name, value, ways in (("basis", basis, Basis), ("convention", convention, Convention)):
         if value not in get_args(ways):
             msg = f"{name} is {value!r}; expected {', '.join(map(repr, get_args(ways)))}"
@@ -105,9 +107,9 @@ def sensitivity_table(
     said: dict[Hashable, Any] = {"unit": unit, "convention": convention, "basis": basis}
     scores: Scores | None = None
     if basis == "draws":
-        seed = fresh_seed() if seed is None else require_seed(seed)
-        scores = RandomScores(seed, require_count(n_draws, "n_draws"))
-        said |= {"seed": seed, "n_draws": scores.n_draws}
+        n_draws, seed = draws_meant(given, n_draws, seed)
+        scores = RandomScores(seed, n_draws)
+        said |= {"seed": seed, "n_draws": n_draws}
     base, impossible = _Gap(plan, scores), {}
     shown: list[Array] = []
     for shift in rows:
@@ -229,14 +231,14 @@ def _effect(base: _Gap, shift: Shift) -> Array:
 
 
 def tornado(
-    plan: Plan | Mapping[str, Any],
+    plan: Plan | Mapping[str, Any] | xr.Dataset,
     *,
     year: str | None = None,
     variable: str = "gap",
     prob: float = 0.8,
     by: Literal["driver"] | Mapping[str, Sequence[str]] = "driver",
     unit: Unit = "GBP m",
-    n_draws: int = 10_000,
+    n_draws: int | None = None,
     seed: int | None = None,
 ) -> pd.DataFrame:
     """Tabulate how far each driver alone swings the gap of a year, from its own P10 to its own P90.
@@ -249,7 +251,7 @@ def tornado(
     Parameters
     ----------
     plan
-        A plan, or a mapping with a plan's keys.
+        A plan, a mapping with a plan's keys, or a projection, whose draws it then is about.
     year
         The year shown, the last unless given.
     variable
@@ -287,7 +289,7 @@ def tornado(
     >>> tornado(plan, seed=1, n_draws=100_000)[["base", "low", "high"]].round(1).values
     array([[100. ,  98.7, 101.3]])
     """
-    plan = plan if isinstance(plan, Plan) else Plan.model_validate(plan)
+    (n_draws, seed), plan = draws_meant(plan, n_draws, seed), plan_meant(plan)
     require_share(prob, "prob", open_ends=True)
     require_count(n_draws, "n_draws", least=2)
     place = _place(plan, year)
@@ -295,8 +297,7 @@ def tornado(
     if variable not in wanted:
         msg = f"variable is '{variable}'.{suggest(variable, wanted)} It can be {listing(wanted)}."
         raise MtfsError(msg)
-    seed = fresh_seed() if seed is None else require_seed(seed)
-    scores = RandomScores(seed, int(n_draws))
+    scores = RandomScores(seed, n_draws)
     chance = _chance(plan, variable)
     rows = _groups(plan, by, chance)
     drawn, still = Rerun(plan, scores), Rerun(plan, _Only(scores, ()))

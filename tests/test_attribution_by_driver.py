@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import plans
 
 import mtfs
-from mtfs.attribution import bridge
+from mtfs import bridge
 from mtfs.attribution_by_driver import BY_CHANCE, FIXED, driver_bridge, driver_reach
 from mtfs.standing import unmoved
 

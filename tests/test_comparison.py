@@ -159,7 +159,7 @@ def test_a_projection_as_the_baseline_gives_its_plan_its_draws_and_its_seed():
     np.testing.assert_array_equal(found["gap"].sel(scenario="baseline"), ds["gap"])
     np.testing.assert_allclose(mtfs.differences(found).sel(scenario="other"), 1.0)
     given = mtfs.project(plan(), mtfs.scores_of(plan(), n_draws=5, seed=1))
-    with pytest.raises(MtfsError, match="has no seed; give 'seed'"):
+    with pytest.raises(MtfsError, match="made from given scores, which it does not hold"):
         mtfs.compare(baseline=given, other={})
 
 

@@ -231,9 +231,11 @@ def test_a_projection_gives_its_plan_and_seed():
     ds = mtfs.variance_shares(projection, n_draws=500)
     assert ds.identical(mtfs.variance_shares(plan, n_draws=500, seed=5))
     assert ds.attrs["seed"] == 5
-    assert mtfs.variance_shares(projection, n_draws=500, seed=6).attrs["seed"] == 6
+    with pytest.raises(MtfsError, match="leave 'n_draws' and 'seed' out, or give its plan"):
+        mtfs.variance_shares(projection, n_draws=500, seed=6)
     given_scores = mtfs.project(plan, mtfs.scores_of(plan, n_draws=5, seed=1))
-    assert mtfs.variance_shares(given_scores, n_draws=500)["factor"].size == 2
+    with pytest.raises(MtfsError, match="made from given scores, which it does not hold"):
+        mtfs.variance_shares(given_scores, n_draws=500)
 
 
 def test_the_first_draws_are_those_of_the_projection():

@@ -396,7 +396,7 @@ def test_a_projection_is_bridged_on_its_own_draws():
         (lambda: bridged(plan(), variable="reserve"), "variable is 'reserve'; expected"),
         (lambda: bridged(plan(council="Otherton")), "'Anyshire' and the new one of 'Otherton'"),
         (lambda: bridge_table(bridged(plan()), by="line"), "by is 'line'; expected 'component'"),
-        (lambda: bridge_table(bridged(plan()), year="1999/00"), "not a year of the bridge"),
+        (lambda: bridge_table(bridged(plan()), year="1999/00"), "not a year of the plan"),
         (lambda: bridge_table(mtfs.project_gap(plan(), n_draws=1)), "expected a Dataset from"),
     ],
 )
