@@ -13,6 +13,7 @@ from mtfs import accessor as _accessor  # noqa: F401 - registers ds.mtfs
 from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
+    from mtfs.adequacy import adequacy_table, reserve_adequacy
     from mtfs.appraisal import payback
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from mtfs.projection import project, project_gap, scores_of
     from mtfs.rebasing import rebase, rebase_table
     from mtfs.returns import budget_drift, drift_correlation
+    from mtfs.risks import risk_register
+    from mtfs.robustness import section_25
     from mtfs.targets import Target, parse_event, parse_target
 
 __version__ = VERSION
@@ -53,6 +56,7 @@ _HOMES = {
     "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
     "Target": "mtfs.targets",
+    "adequacy_table": "mtfs.adequacy",
     "annual": "mtfs.measures",
     "budget_drift": "mtfs.returns",
     "drift_correlation": "mtfs.returns",
@@ -79,11 +83,14 @@ _HOMES = {
     "quantiles": "mtfs.measures",
     "rebase": "mtfs.rebasing",
     "rebase_table": "mtfs.rebasing",
+    "reserve_adequacy": "mtfs.adequacy",
     "reserve_risk": "mtfs.measures",
+    "risk_register": "mtfs.risks",
     "save_gap": "mtfs.io",
     "save_plan": "mtfs.io",
     "savings_by_service": "mtfs.measures",
     "scores_of": "mtfs.projection",
+    "section_25": "mtfs.robustness",
     "summary": "mtfs.measures",
     "total": "mtfs.measures",
 }
@@ -98,6 +105,7 @@ __all__ = [
     "PlanWarning",
     "Target",
     "__version__",
+    "adequacy_table",
     "annual",
     "budget_drift",
     "drift_correlation",
@@ -124,11 +132,14 @@ __all__ = [
     "quantiles",
     "rebase",
     "rebase_table",
+    "reserve_adequacy",
     "reserve_risk",
+    "risk_register",
     "save_gap",
     "save_plan",
     "savings_by_service",
     "scores_of",
+    "section_25",
     "summary",
     "total",
 ]
