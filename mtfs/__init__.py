@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from mtfs.returns import budget_drift, drift_correlation
     from mtfs.risks import risk_register
     from mtfs.robustness import section_25
+    from mtfs.stress import reverse_stress, stress_table, stress_words
     from mtfs.targets import Target, parse_event, parse_target
 
 __version__ = VERSION
@@ -85,12 +86,15 @@ _HOMES = {
     "rebase_table": "mtfs.rebasing",
     "reserve_adequacy": "mtfs.adequacy",
     "reserve_risk": "mtfs.measures",
+    "reverse_stress": "mtfs.stress",
     "risk_register": "mtfs.risks",
     "save_gap": "mtfs.io",
     "save_plan": "mtfs.io",
     "savings_by_service": "mtfs.measures",
     "scores_of": "mtfs.projection",
     "section_25": "mtfs.robustness",
+    "stress_table": "mtfs.stress",
+    "stress_words": "mtfs.stress",
     "summary": "mtfs.measures",
     "total": "mtfs.measures",
 }
@@ -134,12 +138,15 @@ __all__ = [
     "rebase_table",
     "reserve_adequacy",
     "reserve_risk",
+    "reverse_stress",
     "risk_register",
     "save_gap",
     "save_plan",
     "savings_by_service",
     "scores_of",
     "section_25",
+    "stress_table",
+    "stress_words",
     "summary",
     "total",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mtfs.plot.adequacy import survival
 from mtfs.plot.fans import fan
+from mtfs.plot.stress import deviations
 
-__all__ = ["fan"]
+__all__ = ["deviations", "fan", "survival"]
