@@ -41,17 +41,17 @@ class Search:
             self._places[spec.name] = slice(start, stop)
             start = stop
         self._steps = {name: np.array(cuts) for name, cuts in thresholds(plan).items()}
-        stepped = {
+        stepped = [
             driver.shock_name
             for driver in plan.drivers
             if driver.uncertain and driver.shape in _STEPPED
-        }
+        ]
         self._stepped = np.zeros(start, dtype=bool)
         for name in self._steps:
             self._stepped[self._places[name]] = True
-        self._free = ~self._stepped
+        self.free = ~self._stepped  # which scores may move
         for name in stepped:
-            self._free[self._places[name]] = False
+            self.free[self._places[name]] = False
         self._held = [place for name in stepped for place in range(start)[self._places[name]]]
 
     def flat(self, scores: Mapping[str, Array]) -> Array:
@@ -103,13 +103,13 @@ class Search:
         points = np.where(self._stepped[:, None], least[:, chosen], draws[:, chosen])
         still = self.measure(points)[1]  # rounding alone could make it differ
         points = np.where(still, points, draws[:, chosen])
-        points = along_rays(self.measure, points, points, self._free)
+        points = along_rays(self.measure, points, points, self.free)
         starts = points[:, self._choose(points, states[chosen])]
         for place in self._held:
             only = np.zeros(len(starts), dtype=bool)
             only[place] = True
             starts = along_rays(self.measure, starts, starts, only)
-        points = approach(self.measure, starts, self._free)
+        points = approach(self.measure, starts, self.free)
         distances = np.linalg.norm(points, axis=0)
         return self._surely(points[:, distances.argmin()]), np.sort(distances)
 
@@ -152,9 +152,9 @@ class Search:
     def _surely(self, point: Array) -> Array:
         """Move a point on the border of the event away from rounding."""
         more = 1.0
-        while not self.measure(np.where(self._free, point * more, point)[:, None])[1][0]:
+        while not self.measure(np.where(self.free, point * more, point)[:, None])[1][0]:
             more += 1e-9
-        return np.where(self._free, point * more, point)
+        return np.where(self.free, point * more, point)
 
 
 def thresholds(plan: Plan) -> dict[str, list[float]]:

@@ -289,7 +289,7 @@ INSURANCE = {"name": "insurance", "opening": 10.0, "meets_shortfall": False}
     [
         (gapped(), {"level": 1.0}, "level is 1; expected a share strictly between 0 and 1"),
         (gapped(), {"level": 95}, "write 95% as 0.95"),
-        (gapped(), {"policies": ["respnd"]}, "no closure policy 'respnd'. Did you mean 'respond'"),
+        (gapped(), {"policies": ["responds"]}, "no closure policy 'responds'. Did you mean 'respond'"),
         (gapped(), {"policies": []}, "expected some of none, plan, respond, each once"),
         (gapped(), {"policies": ["plan", "plan"]}, "each once"),
         (gapped(), {"n_draws": 0}, "n_draws is 0"),

@@ -7,11 +7,12 @@ import pytest
 import xarray as xr
 from councils import BUDGET, YEARS, council, run
 from hypothesis import assume, given, settings
-from scipy import stats
+from scipy import optimize, stats
 from strategies import plans
 
 import mtfs
 from mtfs import MtfsError
+from mtfs.nearest import Search
 from mtfs.targets import parse_event
 
 NORMAL = stats.norm
@@ -251,6 +252,39 @@ def test_bundled_plans_find_a_point_that_breaches(name, event):
     assert 0 < found["distance"].item() < found["nearest_draw"].item()
     # a plane is no bad picture of these events
     assert found["form_chance"].item() == pytest.approx(found["chance"].item(), rel=0.4)
+
+
+def test_an_optimiser_that_knows_nothing_of_ours_finds_no_nearer_point():
+    plan, text = mtfs.load_example("nottinghamshire_2024"), "gap 2028/29 > 150m"
+    found = mtfs.reverse_stress(plan, text, n_draws=2000, seed=1)
+    search = Search(plan, parse_event(text))
+    rows = [found["score_point"].sel(shock=spec.name).values for spec in search.specs]
+    point = np.concatenate(
+        [row[:1] if spec.once else row for spec, row in zip(search.specs, rows, strict=True)]
+    )
+    free = np.flatnonzero(search.free)
+
+    def margins(asked):
+        points = np.repeat(point[:, None], asked.shape[1], axis=1)
+        points[free] = asked
+        return search.measure(points)[0][0] / 1e7
+
+    def slopes(at):
+        step = 1e-3 * np.eye(len(free))
+        up, down = np.split(margins(np.hstack([at[:, None] + step, at[:, None] - step])), 2)
+        return (up - down) / 2e-3
+
+    start = np.random.default_rng(1).standard_normal(len(free))  # somewhere else
+    best = optimize.minimize(
+        lambda at: (at @ at, 2 * at),
+        start,
+        jac=True,
+        method="SLSQP",
+        constraints={"type": "ineq", "fun": lambda at: margins(at[:, None])[0], "jac": slopes},
+        options={"ftol": 1e-9},
+    )
+    assert best.success
+    assert found["distance"].item() == pytest.approx(math.sqrt(best.fun), rel=1e-4)
 
 
 # Doors

@@ -46,12 +46,6 @@ def survival(
     ------
     MtfsError
         When the curves have other dimensions, or dots are wanted without a level.
-
-    Examples
-    --------
-    >>> found = reserve_adequacy(plan)  # doctest: +SKIP
-    >>> survival(found["survival"], opening=float(found["opening"]),
-    ...          needed=found["opening_needed"], level=0.95)  # doctest: +SKIP
     """
     import matplotlib.pyplot as plt
     from matplotlib.ticker import PercentFormatter
