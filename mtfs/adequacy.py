@@ -17,7 +17,15 @@ from mtfs.plan import Plan
 from mtfs.projection import project_gap
 from mtfs.sampling import fresh_seed, require_seed
 from mtfs.schema import BALANCE, require_projection
-from mtfs.vocabulary import Array, MtfsError, PlanWarning, listing, require_share, suggest
+from mtfs.vocabulary import (
+    Array,
+    MtfsError,
+    PlanWarning,
+    listing,
+    require_count,
+    require_share,
+    suggest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,8 +182,8 @@ def subject_of(
         attrs = require_projection(plan_or_ds).attrs
         if "seed" not in attrs:
             msg = (
-                "the projection was made from given scores, so it cannot be run again under "
-                "another policy or opening balance; give the plan, with n_draws and seed"
+                "the projection was made from given scores, which it does not hold, so it cannot "
+                "be run again under another policy or otherwise; give the plan, n_draws and seed"
             )
             raise MtfsError(msg)
         if n_draws is not None or seed is not None:
@@ -184,7 +192,7 @@ def subject_of(
         return _quietly(attrs["plan"]), int(attrs["n_draws"]), int(attrs["seed"])
     plan = plan_or_ds if isinstance(plan_or_ds, Plan) else Plan.model_validate(plan_or_ds)
     seed = fresh_seed() if seed is None else require_seed(seed)
-    return plan, N_DRAWS if n_draws is None else n_draws, seed
+    return plan, require_count(N_DRAWS if n_draws is None else n_draws, "n_draws"), seed
 
 
 def _quietly(plan: str | Mapping[str, Any]) -> Plan:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mtfs.lines import Scheme
-    from mtfs.reserves import Memorandum
+    from mtfs.reserves import Memorandum, Override
 
 Kind: TypeAlias = Literal["risk", "override", "grant", "saving", "contingency"]
 TOTAL = "total"
@@ -96,7 +96,11 @@ def risks_of(plan: Plan, ds: xr.Dataset) -> list[Risk]:
     )
     return [
         *(_line(line, paths) for line in plan.lines if isinstance(line, RiskLine)),
-        *(_override(item, paths) for item in plan.memorandum if item.override is not None),
+        *(
+            _override(item, item.override, paths)
+            for item in plan.memorandum
+            if item.override is not None
+        ),
         *(
             _grant(grant, paths)
             for grant in plan.funding
@@ -114,9 +118,7 @@ def _line(line: RiskLine, paths: Paths) -> Risk:
     return Risk(line.name, "risk", line.service, chance * impact, impact, chance, planned)
 
 
-def _override(item: Memorandum, paths: Paths) -> Risk:
-    override = item.override
-    assert override is not None  # noqa: S101 - the caller chose those that have one
+def _override(item: Memorandum, override: Override, paths: Paths) -> Risk:
     ended = item.model_copy(update={"override": override.model_copy(update={"probability": 1.0})})
     _, falls = ended.balances(paths)
     chance = override.probability

@@ -14,14 +14,14 @@ import pandas as pd
 import xarray as xr
 from scipy import special
 
+from mtfs.adequacy import subject_of
 from mtfs.events import ANY, EVERY, QUANTITIES, Event, Quantity
 from mtfs.lines.savings import COMMON
 from mtfs.measures import share_of_draws
 from mtfs.nearest import Search
 from mtfs.plan import Plan
 from mtfs.projection import project, scores_of
-from mtfs.sampling import fresh_seed, require_seed
-from mtfs.schema import planned_name, require_projection
+from mtfs.schema import planned_name
 from mtfs.targets import parse_event
 from mtfs.vocabulary import Array, MtfsError, require_count
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-
-N_DRAWS = 10_000
 
 
 def reverse_stress(
@@ -111,7 +109,7 @@ def reverse_stress(
     ([[0.04]], 2.0)
     """
     wanted = parse_event(event)
-    plan, count, seed = _subject(plan_or_ds, n_draws, seed)
+    plan, count, seed = subject_of(plan_or_ds, n_draws, seed)
     scores = scores_of(plan, n_draws=count, seed=seed)
     ds = project(plan, scores)
     breaches = wanted.happens(ds)
@@ -167,27 +165,6 @@ def reverse_stress(
     return found
 
 
-def _subject(
-    plan_or_ds: Plan | Mapping[str, Any] | xr.Dataset, n_draws: int | None, seed: int | None
-) -> tuple[Plan, int, int]:
-    """Give the plan, and how many draws of which seed."""
-    if isinstance(plan_or_ds, xr.Dataset):
-        attrs = require_projection(plan_or_ds).attrs
-        if "seed" not in attrs:
-            msg = (
-                "the projection was made from given scores, which it does not hold; give the plan, "
-                "with n_draws and seed"
-            )
-            raise MtfsError(msg)
-        if n_draws is not None or seed is not None:
-            msg = "a projection is run again on its own draws; leave 'n_draws' and 'seed' out"
-            raise MtfsError(msg)
-        return Plan.model_validate_json(attrs["plan"]), int(attrs["n_draws"]), int(attrs["seed"])
-    plan = plan_or_ds if isinstance(plan_or_ds, Plan) else Plan.model_validate(plan_or_ds)
-    seed = fresh_seed() if seed is None else require_seed(seed)
-    return plan, require_count(N_DRAWS if n_draws is None else n_draws, "n_draws"), seed
-
-
 def _require_some(event: Event, ds: xr.Dataset, happens: NDArray[np.bool_]) -> None:
     """Check that the event happens in some draws and not in all."""
     n = len(happens)
@@ -199,11 +176,15 @@ def _require_some(event: Event, ds: xr.Dataset, happens: NDArray[np.bool_]) -> N
         raise MtfsError(msg)
     if happens.any():
         return
-    margin = event.margin(ds).to_numpy()
-    near = abs(float(margin.max())) / 1e6
+    away = -float(event.margin(ds).max())
+    seen = ""
+    if not isinstance(event.bound, str) and event.when != EVERY:
+        rising = event.relation in {">", ">="}
+        value = event.bound - away if rising else event.bound + away
+        seen = f" ({'largest' if rising else 'least'} value seen: GBP {value / 1e6:,.2f}m)"
     msg = (
-        f"'{event}' happens in none of {n:,} draws; the nearest stays GBP {near:,.2f}m away from "
-        "it. Take more draws, or a milder event"
+        f"'{event}' happens in none of {n:,} draws; the nearest stays GBP {away / 1e6:,.2f}m away "
+        f"from it{seen}. Take more draws, or a milder event"
     )
     raise MtfsError(msg)
 

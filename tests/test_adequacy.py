@@ -289,7 +289,7 @@ INSURANCE = {"name": "insurance", "opening": 10.0, "meets_shortfall": False}
     [
         (gapped(), {"level": 1.0}, "level is 1; expected a share strictly between 0 and 1"),
         (gapped(), {"level": 95}, "write 95% as 0.95"),
-        (gapped(), {"policies": ["responds"]}, "no closure policy 'responds'. Did you mean 'respond'"),
+        (gapped(), {"policies": ["responds"]}, "'responds'. Did you mean 'respond'"),
         (gapped(), {"policies": []}, "expected some of none, plan, respond, each once"),
         (gapped(), {"policies": ["plan", "plan"]}, "each once"),
         (gapped(), {"n_draws": 0}, "n_draws is 0"),
@@ -302,7 +302,7 @@ INSURANCE = {"name": "insurance", "opening": 10.0, "meets_shortfall": False}
         ({"council": "A"}, {}, "first_year"),
         (run(gapped()), {"seed": 1}, "leave 'n_draws' and 'seed' out"),
         (run(gapped()), {"n_draws": 5}, "leave 'n_draws' and 'seed' out"),
-        (mtfs.project(gapped(), {}), {}, "given scores.*cannot be run again under another policy"),
+        (mtfs.project(gapped(), {}), {}, "given scores.*be run again under another policy"),
         (xr.Dataset(), {}, "expected a Dataset from mtfs.project_gap"),
     ],
     ids=range(13),

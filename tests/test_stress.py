@@ -357,9 +357,15 @@ def test_a_wrong_argument_says_what_was_expected(plan, event, options, says):
 
 
 def test_the_largest_value_seen_is_said():
-    largest = run(PLAN, n_draws=500)["gap"].max().item()
-    with pytest.raises(MtfsError, match=f"stays GBP {(1e9 - largest) / 1e6:,.2f}m away"):
+    gap = run(PLAN, n_draws=500)["gap"] / 1e6
+    with pytest.raises(MtfsError, match=f"largest value seen: GBP {gap.max().item():,.2f}m"):
         mtfs.reverse_stress(PLAN, "gap 2026/27 > 1bn", n_draws=500, seed=1)
+    with pytest.raises(MtfsError, match=f"least value seen: GBP {gap.min().item():,.2f}m"):
+        mtfs.reverse_stress(PLAN, "gap < -1bn, any year", n_draws=500, seed=1)
+    with pytest.raises(
+        MtfsError, match=f"stays GBP {1000 - gap.max().item():,.2f}m away from it\\."
+    ):
+        mtfs.reverse_stress(PLAN, "gap > 1bn, every year", n_draws=500, seed=1)
 
 
 def test_tables_and_words_need_a_stress_test():
