@@ -15,20 +15,37 @@ from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 if TYPE_CHECKING:
     from mtfs.adequacy import adequacy_table, reserve_adequacy
     from mtfs.appraisal import payback
+    from mtfs.attribution import bridge_table
+    from mtfs.attribution_by_driver import driver_reach
+    from mtfs.bridges import bridge
+    from mtfs.comparison import (
+        compare,
+        compare_grid,
+        comparison_table,
+        differences,
+        grid_table,
+        one_scenario,
+    )
     from mtfs.distributions import interval
     from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
     from mtfs.events import Event
+    from mtfs.explanation import Explanation, explain
+    from mtfs.goals import GoalSeek, frontier, goal_seek
+    from mtfs.importance import variance_shares, variance_table
     from mtfs.io import (
         load_example,
         load_example_monitoring,
+        load_example_scenarios,
         load_gap,
         load_monitoring,
         load_plan,
+        load_scenarios,
         plan_of,
         save_gap,
         save_plan,
     )
     from mtfs.ledger import planned_pressures, pressure_table, pressures
+    from mtfs.levers import Lever
     from mtfs.measures import (
         annual,
         probability,
@@ -42,10 +59,14 @@ if TYPE_CHECKING:
     from mtfs.outturn import forecast_outturn, outturn_table
     from mtfs.plan import Plan
     from mtfs.projection import project, project_gap, scores_of
+    from mtfs.published import place_published
     from mtfs.rebasing import rebase, rebase_table
     from mtfs.returns import budget_drift, drift_correlation
     from mtfs.risks import risk_register
     from mtfs.robustness import section_25
+    from mtfs.scenarios import Scenario, Scenarios
+    from mtfs.sensitivity import sensitivity_table, tornado
+    from mtfs.shifts import Shift, usual_shifts
     from mtfs.stress import reverse_stress, stress_table, stress_words
     from mtfs.targets import Target, parse_event, parse_target
 
@@ -54,26 +75,47 @@ __version__ = VERSION
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
     "Event": "mtfs.events",
+    "GoalSeek": "mtfs.goals",
+    "Lever": "mtfs.levers",
+    "Explanation": "mtfs.explanation",
     "Monitoring": "mtfs.monitoring",
     "Plan": "mtfs.plan",
+    "Scenario": "mtfs.scenarios",
+    "Scenarios": "mtfs.scenarios",
+    "Shift": "mtfs.shifts",
     "Target": "mtfs.targets",
     "adequacy_table": "mtfs.adequacy",
     "annual": "mtfs.measures",
+    "bridge": "mtfs.bridges",
+    "bridge_table": "mtfs.attribution",
     "budget_drift": "mtfs.returns",
+    "compare": "mtfs.comparison",
+    "compare_grid": "mtfs.comparison",
+    "comparison_table": "mtfs.comparison",
+    "differences": "mtfs.comparison",
     "drift_correlation": "mtfs.returns",
     "drift_driver": "mtfs.drift",
     "drift_evidence": "mtfs.drift",
+    "driver_reach": "mtfs.attribution_by_driver",
+    "explain": "mtfs.explanation",
     "forecast_outturn": "mtfs.outturn",
+    "frontier": "mtfs.goals",
+    "goal_seek": "mtfs.goals",
+    "grid_table": "mtfs.comparison",
     "interval": "mtfs.distributions",
     "load_example": "mtfs.io",
     "load_example_monitoring": "mtfs.io",
+    "load_example_scenarios": "mtfs.io",
     "load_gap": "mtfs.io",
     "load_monitoring": "mtfs.io",
     "load_plan": "mtfs.io",
+    "load_scenarios": "mtfs.io",
+    "one_scenario": "mtfs.comparison",
     "outturn_table": "mtfs.outturn",
     "parse_event": "mtfs.targets",
     "parse_target": "mtfs.targets",
     "payback": "mtfs.appraisal",
+    "place_published": "mtfs.published",
     "plan_of": "mtfs.io",
     "planned_pressures": "mtfs.ledger",
     "pressure_table": "mtfs.ledger",
@@ -95,37 +137,63 @@ _HOMES = {
     "section_25": "mtfs.robustness",
     "stress_table": "mtfs.stress",
     "stress_words": "mtfs.stress",
+    "sensitivity_table": "mtfs.sensitivity",
     "summary": "mtfs.measures",
+    "tornado": "mtfs.sensitivity",
     "total": "mtfs.measures",
+    "usual_shifts": "mtfs.shifts",
+    "variance_shares": "mtfs.importance",
+    "variance_table": "mtfs.importance",
 }
 
 __all__ = [
     "DriftEvidence",
     "Event",
+    "Explanation",
+    "GoalSeek",
+    "Lever",
     "Monitoring",
     "MtfsError",
     "Plan",
     "PlanError",
     "PlanWarning",
+    "Scenario",
+    "Scenarios",
+    "Shift",
     "Target",
     "__version__",
     "adequacy_table",
     "annual",
+    "bridge",
+    "bridge_table",
     "budget_drift",
+    "compare",
+    "compare_grid",
+    "comparison_table",
+    "differences",
     "drift_correlation",
     "drift_driver",
     "drift_evidence",
+    "driver_reach",
+    "explain",
     "forecast_outturn",
+    "frontier",
+    "goal_seek",
+    "grid_table",
     "interval",
     "load_example",
     "load_example_monitoring",
+    "load_example_scenarios",
     "load_gap",
     "load_monitoring",
     "load_plan",
+    "load_scenarios",
+    "one_scenario",
     "outturn_table",
     "parse_event",
     "parse_target",
     "payback",
+    "place_published",
     "plan_of",
     "planned_pressures",
     "pressure_table",
@@ -145,10 +213,15 @@ __all__ = [
     "savings_by_service",
     "scores_of",
     "section_25",
+    "sensitivity_table",
     "stress_table",
     "stress_words",
     "summary",
+    "tornado",
     "total",
+    "usual_shifts",
+    "variance_shares",
+    "variance_table",
 ]
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
 from mtfs import ledger, measures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from mtfs import attribution, bridges
+    from mtfs.contributions import ItemKind
+    from mtfs.explanation import Explanation
     from mtfs.plan import Plan
+    from mtfs.shifts import Shift
 
 
 @xr.register_dataset_accessor("mtfs")
@@ -76,6 +80,77 @@ class GapAccessor:
         """See :func:`mtfs.savings_by_service`."""
         return measures.savings_by_service(self._ds, variable=variable)
 
+    def bridge(
+        self,
+        *,
+        view: bridges.View = "component",
+        start: attribution.Start = "base",
+        groups: Mapping[str, Iterable[str]] | Literal["each"] | None = None,
+        variable: attribution.Stage = "gap",
+        convention: attribution.Steps = "cumulative",
+    ) -> xr.Dataset:
+        """See :func:`mtfs.bridge`."""
+        from mtfs import bridges  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return bridges.bridge(
+            self._ds,
+            view=view,
+            start=start,
+            groups=groups,
+            variable=variable,
+            convention=convention,
+        )
+
+    def explain(
+        self,
+        *,
+        line: str,
+        year: str,
+        draw: int | Literal["plan"] | None = None,
+        item_kind: ItemKind | None = None,
+    ) -> Explanation:
+        """See :func:`mtfs.explain`."""
+        from mtfs import explanation  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return explanation.explain(self._ds, line=line, year=year, draw=draw, item_kind=item_kind)
+
+    def sensitivity_table(
+        self,
+        *,
+        shifts: Shift | Iterable[Shift | Mapping[str, Any]] | None = None,
+        basis: Literal["plan", "draws"] = "plan",
+        convention: ledger.Convention = "cumulative",
+        unit: measures.Unit = "GBP m",
+    ) -> pd.DataFrame:
+        """See :func:`mtfs.sensitivity_table`; draws are those of the projection."""
+        from mtfs import sensitivity  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return sensitivity.sensitivity_table(
+            self.plan, shifts=shifts, basis=basis, convention=convention, unit=unit, **self._draws
+        )
+
+    def tornado(
+        self,
+        *,
+        year: str | None = None,
+        variable: str = "gap",
+        prob: float = 0.8,
+        by: Literal["driver"] | Mapping[str, Sequence[str]] = "driver",
+        unit: measures.Unit = "GBP m",
+    ) -> pd.DataFrame:
+        """See :func:`mtfs.tornado`; draws are those of the projection."""
+        from mtfs import sensitivity  # noqa: PLC0415 - keeps `import mtfs` light
+
+        return sensitivity.tornado(
+            self.plan, year=year, variable=variable, prob=prob, by=by, unit=unit, **self._draws
+        )
+
+    @property
+    def _draws(self) -> dict[str, int]:
+        """The draws the projection was made of, where it says (not those on given scores)."""
+        attrs = self._ds.attrs
+        return {name: int(attrs[name]) for name in ("n_draws", "seed") if "seed" in attrs}
+
     @property
     def plan(self) -> Plan:
         """The plan the projection was made from."""
@@ -119,5 +194,41 @@ class PlotAccessor:
         )
         planned = self._ds.get(f"planned_{variable}")
         axes = plot.fan(bands, planned=planned, ax=ax)
+        axes.set_title(str(self._ds.attrs.get("council", "")))
+        return axes
+
+    def waterfall(
+        self,
+        *,
+        year: str | None = None,
+        view: bridges.View = "component",
+        by: attribution.By = "component",
+        start: attribution.Start = "base",
+        variable: attribution.Stage = "gap",
+        convention: attribution.Steps = "cumulative",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the bridge to the gap of a year. See :func:`mtfs.plot.waterfall`."""
+        from mtfs import attribution, plot  # noqa: PLC0415 - keeps `import mtfs` light
+
+        bridge = GapAccessor(self._ds).bridge(
+            view=view, start=start, variable=variable, convention=convention
+        )
+        return plot.waterfall(attribution.bridge_table(bridge, by=by, year=year), ax=ax)
+
+    def tornado(
+        self,
+        *,
+        year: str | None = None,
+        variable: str = "gap",
+        prob: float = 0.8,
+        by: Literal["driver"] | Mapping[str, Sequence[str]] = "driver",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw how far each driver alone swings a variable. See :func:`mtfs.plot.tornado`."""
+        from mtfs import plot  # noqa: PLC0415 - keeps `import mtfs` light
+
+        table = GapAccessor(self._ds).tornado(year=year, variable=variable, prob=prob, by=by)
+        axes = plot.tornado(table, ax=ax)
         axes.set_title(str(self._ds.attrs.get("council", "")))
         return axes

@@ -8,12 +8,14 @@ it is worked out in its place there; memory is what large runs wait for.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from mtfs.contributions import GRANT_ROW, Contributions
 from mtfs.lines import ContingencyLine, Grant, PeopleChange, Programme, people_changes
+from mtfs.lines.anatomy import Anatomy, Factor, steady
 from mtfs.lines.financing import BalancesLine
 from mtfs.paths import Calendar, DriverStage, Paths
 from mtfs.plan import Plan
@@ -24,6 +26,8 @@ from mtfs.vocabulary import BLOCK, Array, MtfsError, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from mtfs.schema import Keep
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,32 @@ class Engine:
             elif fund.minimum_share is not None:
                 self.minimum[number] = fund.minimum_share * store.arrays["requirement"][:, 0]
 
+    @cached_property
+    def contributions(self) -> Contributions:
+        """What everything adds to the gap; made when it is first wanted."""
+        return Contributions.from_plan(self.plan, self.rows, self.planned_paths)
+
+    @cached_property
+    def planned_contribution(self) -> Array:
+        """What everything adds to the gap in the council's own table, shape (step, year, 1)."""
+        labels, _ = self.names("components")
+        store = Store(allocate(labels, self.calendar.horizon, 1, "components"))
+        self.evaluate(self.planned_paths, store)
+        return store.arrays["contribution"]
+
+    def names(
+        self, keep: Keep
+    ) -> tuple[dict[str, Sequence[str]], dict[str, tuple[str, Sequence[object]]]]:
+        """Name everything along the dimensions of a result, and the coordinates beside them."""
+        if keep != "components":
+            return self.labels, self.aside
+        steps = self.contributions.steps
+        aside: dict[str, tuple[str, Sequence[object]]] = {
+            f"step_{name}": ("step", [getattr(step, name) for step in steps])
+            for name in ("item", "item_kind", "service", "component")
+        }
+        return self.labels | {"step": self.contributions.labels()}, self.aside | aside
+
     def bench(self, n_blocks: int, store: Store) -> Bench:
         """Make one thread's room for some blocks of the draws of ``store``."""
         horizon, n = self.calendar.horizon, n_blocks * BLOCK
@@ -182,12 +212,32 @@ class Engine:
 
     def run_blocks(self, blocks: range, bench: Bench, store: Store) -> None:
         """Turn some blocks' scores into pounds, in their place."""
+        paths = self._paths(blocks, bench, store)
+        part = store.part(blocks)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            self.evaluate(paths, part)
+        self.require_numbers(paths, part)
+
+    def one_block(self, scores: Scores, block: int) -> tuple[Paths, Store]:
+        """Give the paths of one block of draws, and all that comes of them."""
+        store = Store(allocate(self.labels, self.calendar.horizon, BLOCK, "all"))
+        bench = self.bench(1, store)
+        only = range(1)
+        fills = ((spec, block, place) for spec, _, place in self.fills(only, bench, store))
+        fill(fills, scores, self.calendar.horizon)
+        paths = self._paths(only, bench, store)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            self.evaluate(paths, store)
+        return paths, store
+
+    def _paths(self, blocks: range, bench: Bench, store: Store) -> Paths:
+        """Turn some blocks' scores into paths."""
         n = len(blocks) * BLOCK
         own = {spec.name: row[:n] for spec, row in zip(self.once, bench.once, strict=True)}
         own |= {
             spec.name: rows[:, :n] for spec, rows in zip(self.yearly, bench.yearly, strict=True)
         }
-        paths = Paths(
+        return Paths(
             self.calendar,
             self.stage.rows(self._room(blocks, bench, store), own),
             own,
@@ -196,10 +246,6 @@ class Engine:
             people_changes=self.people_changes,
             planned_paths=self.planned_paths,
         )
-        part = store.part(blocks)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            self.evaluate(paths, part)
-        self.require_numbers(paths, part)
 
     def require_numbers(self, paths: Paths, store: Store) -> None:
         """Check that the gap of every draw is a number."""
@@ -233,19 +279,25 @@ class Engine:
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Turn paths into pounds: the same arithmetic for the council's table and for draws.
 
-        Savings and funding read paths of their own where they are given.
+        Savings and funding, with grants that net off the requirement, read paths of their own where
+        they are given.
 
         Returns
         -------
         tuple
-            What was paid into funds and the balances of tied ones, as :meth:`_net_off` gives them.
+            What was paid into funds, as :meth:`_net_grants` gives it, and the balances of tied
+            ones.
         """
         for number, name in enumerate(self.labels["driver"]):
             path = paths.value(name)
             if path.shape[1] == 1:  # draws of an uncertain driver are there already
                 store.put("path", path, number)
-        costs = self._costs(paths, store)
-        paid_in, tied = self._net_off(paths, costs)
+        funded = sources or paths
+        costs = self._costs(paths, store, funded)
+        gross = list(costs)
+        paid_in = self._net_grants(funded, costs)
+        less_grants = list(costs)
+        tied = self._net_tied(paths, costs, paid_in)
         result = store.arrays
         total, funding = result["requirement"], result["funding"]
         total[...] = 0.0
@@ -257,18 +309,21 @@ class Engine:
         funding[...] = 0.0
         names = iter(range(len(self.labels["source"])))
         for source in self.plan.sources():
-            for income in source.incomes(sources or paths):
+            for income in source.incomes(funded):
                 funding += income
                 store.put("income", income, next(names))
         np.subtract(total, funding, out=result["gap_before_savings"])
         self._save(savings or paths, store)
+        if "contribution" in result:
+            steps = (gross, less_grants, costs)
+            self.contributions.write(paths, steps, result, sources=funded)
         gap = np.subtract(total, funding, out=result["gap"])
         result["annual_gap"][0] = gap[0]
         np.subtract(gap[1:], gap[:-1], out=result["annual_gap"][1:])
         self._reserves(paths, paid_in, tied, store)
         return paid_in, tied
 
-    def _costs(self, paths: Paths, store: Store) -> list[Array]:
+    def _costs(self, paths: Paths, store: Store, funded: Paths) -> list[Array]:
         """Cost every row and book its growth under causes."""
         costs: list[Array] = []
         causes = {cause: number for number, cause in enumerate(self.labels["cause"])}
@@ -276,7 +331,7 @@ class Engine:
         care = iter(range(len(self.labels["care_line"])))
         places = iter(range(len(self.labels["part"])))
         for row, base in zip(self.rows, self.bases, strict=True):
-            cost = row.cost(paths)
+            cost = row.cost(funded if isinstance(row, GrantRow) else paths)
             if "pressure" in store.arrays and not isinstance(row, GrantRow):
                 for component, part in _parts(row, paths, cost, base).items():
                     cause = getattr(row, "cause", None) or component
@@ -294,16 +349,8 @@ class Engine:
             store.put("pressure", np.zeros((paths.horizon, 1)), causes[cause])
         return costs
 
-    def _net_off(
-        self, paths: Paths, costs: list[Array]
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Net ring-fenced grants and tied funds off their lines.
-
-        Returns
-        -------
-        tuple
-            What grants leave unspent, by the fund it is paid into, and the tied funds' balances.
-        """
+    def _net_grants(self, paths: Paths, costs: list[Array]) -> dict[str, Array]:
+        """Net ring-fenced grants off their lines; give what they leave, by the fund it goes to."""
         place = {row.name: number for number, row in enumerate(self.rows)}
         rest: dict[str, Array] = {}
         for grant in self.plan.ring_fenced_grants():
@@ -312,14 +359,21 @@ class Engine:
             used = np.minimum(amount, np.maximum(costs[line], 0.0))
             costs[line] = costs[line] - used
             rest[to] = rest[to] + amount - used if to in rest else amount - used
+        return rest
+
+    def _net_tied(
+        self, paths: Paths, costs: list[Array], paid_in: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        """Net tied funds off their lines; give their balances."""
+        place = {row.name: number for number, row in enumerate(self.rows)}
         tied: dict[str, Array] = {}
         for fund in self.plan.reserves.funds:
             if fund.tied_to is not None:
                 line = place[fund.tied_to]
                 tied[fund.name], costs[line] = _use_tied(
-                    fund, paths, costs[line], rest.get(fund.name)
+                    fund, paths, costs[line], paid_in.get(fund.name)
                 )
-        return rest, tied
+        return tied
 
     def _spend_contingency(
         self, paths: Paths, total: Array, costs: Sequence[Array], spent: Array
@@ -374,6 +428,8 @@ class Engine:
         self.reserve_stage.run(
             result["gap"], paths, paid_in=paid_in, tied=tied, falls=falls, out=out
         )
+        if "contribution" in result:
+            self.contributions.write_one_offs(result)
 
 
 @lru_cache(maxsize=8)
@@ -406,7 +462,7 @@ class GrantRow:
 
     grant: Grant
     share: float = 1.0
-    kind: str = "grant"
+    kind: str = GRANT_ROW
     service: str = "corporate"
 
     @property
@@ -425,6 +481,13 @@ class GrantRow:
     def cost(self, paths: Paths) -> Array:
         """Give the grant as negative cost, GBP."""
         return -self.grant.incomes(paths)[0]
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show the grant as negative cost."""
+        (made,) = self.grant.anatomies(paths)
+        return replace(
+            made, factors=(*made.factors, Factor("as income", "", steady(-1.0, paths.horizon)))
+        )
 
 
 def _parts(row: Any, paths: Paths, cost: Array, base: float) -> dict[str, Array]:

@@ -161,8 +161,11 @@ class Event:
 
     def happens(self, ds: xr.Dataset) -> xr.DataArray:
         """Say of each draw whether it happens; dimension ``draw``."""
+        return self.within(self.margin(ds))
+
+    def within(self, margin: xr.DataArray) -> xr.DataArray:
+        """Say of each margin whether the event happens."""
         # x - y has the sign of x compared with y in IEEE arithmetic: no draw is lost to rounding
-        margin = self.margin(ds)
         found = margin >= 0 if self.relation in {"<=", ">="} else margin > 0
         return found.rename("happens").assign_attrs(long_name=str(self))
 

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from mtfs.measures import Unit, annual, figures, in_unit, total
-from mtfs.schema import planned_name, require_projection
+from mtfs.schema import planned_name, require_projection, require_year
 from mtfs.vocabulary import Array, MtfsError, listing, suggest
 
 By = Literal["cause", "service", "line"]
@@ -108,11 +108,7 @@ def pressure_table(
     grown = pressures(ds, by=by, convention=convention, service=service)
     planned = planned_pressures(ds, by=by, convention=convention, service=service)
     if convention != "total":
-        years = [str(label) for label in ds["year"].to_numpy()]
-        shown = years[-1] if year is None else year
-        if shown not in years:
-            msg = f"'{shown}' is not a year of the plan, which runs from {years[0]} to {years[-1]}"
-            raise MtfsError(msg)
+        shown = require_year(ds, year)
         grown, planned = grown.sel(year=shown), planned.sel(year=shown)
     elif year is not None:
         msg = "a total is over all years; leave 'year' out"

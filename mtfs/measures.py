@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mtfs.schema import MINIMUM, planned_name, require_projection
+from mtfs.schema import MINIMUM, planned_name, require_draws, require_projection
 from mtfs.vocabulary import Array, MtfsError, require_share
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _require_year(level: object) -> None:
 
 
 def _variable(ds: xr.Dataset, name: str) -> xr.DataArray:
-    found = require_projection(ds, name)[name]
+    found = require_draws(ds, name)[name]
     if "draw" not in found.dims:
         msg = f"'{name}' has no draws, so it has no distribution"
         raise MtfsError(msg)

@@ -462,22 +462,28 @@ def mixed_rows(
     dict
         Each driver's path, shape (year, draw) or (year, 1).
     """
-    past = past or {}
     found: dict[str, Array] = {}
     for driver in in_order(drivers):
-        if not driver.mix:
-            found[driver.name] = own[driver.name]
-            continue
-        parts = [
-            (name, weight, lag, np.full_like(history, past[name]) if name in past else history)
-            for name, weight, lag, history in _mix(driver, drivers)
-        ]
-        shapes = [found[name].shape for name, *_ in parts]
-        path = np.array(
-            np.broadcast_to(own[driver.name], np.broadcast_shapes(own[driver.name].shape, *shapes))
-        )
-        found[driver.name] = _mixed(found, parts, None, path)
+        row = own[driver.name]
+        found[driver.name] = mixed_row(driver, drivers, found, row, past) if driver.mix else row
     return found
+
+
+def mixed_row(
+    driver: Driver,
+    drivers: Sequence[Driver],
+    rows: Mapping[str, Array],
+    own: Array,
+    past: Mapping[str, float] | None = None,
+) -> Array:
+    """Add the parts of one mix, whose whole paths are ``rows``, to what is its own."""
+    past = past or {}
+    parts = [
+        (name, weight, lag, np.full_like(history, past[name]) if name in past else history)
+        for name, weight, lag, history in _mix(driver, drivers)
+    ]
+    shape = np.broadcast_shapes(own.shape, *(rows[name].shape for name, *_ in parts))
+    return _mixed(rows, parts, None, np.array(np.broadcast_to(own, shape)))
 
 
 def planned_rows(drivers: Sequence[Driver], years: tuple[str, ...]) -> dict[str, Array]:

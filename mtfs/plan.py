@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter, model_validator
 
 from mtfs.assumptions import Declared, Money, Note, Noted, Share, YearLabel, require_fields
+from mtfs.changes import edit
 from mtfs.checks import Draft, implausible, reference_problems, taken_beyond_none, unused
 from mtfs.drivers import Correlation, Driver
 from mtfs.lines import (
@@ -24,13 +25,14 @@ from mtfs.lines import (
     Scheme,
     schemes_of,
 )
+from mtfs.lines.anatomy import Anatomy
 from mtfs.lines.savings import COMMON, COMMON_FACTOR, Delivery
 from mtfs.paths import Calendar, Paths
 from mtfs.problems import place
 from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
 from mtfs.sampling import ShockSpec
 from mtfs.savings_checks import counted_beyond_cost, savings_problems
-from mtfs.vocabulary import MAX_HORIZON, Array, PlanError, PlanWarning, Problem, listing, suggest
+from mtfs.vocabulary import MAX_HORIZON, Array, PlanError, PlanWarning, Problem, listing
 
 Changes: TypeAlias = Mapping[str, object]
 
@@ -187,7 +189,8 @@ class Plan(Declared):
         ----------
         changes
             New values by dotted path; parts of a list go by name, such as
-            ``{"reserves.closure.policy": "none", "lines.home_care.weekly_cost": 340.0}``.
+            ``{"reserves.closure.policy": "none", "lines.home_care.weekly_cost": 340.0}``. A name
+            may hold dots: of several that fit, the longest is meant.
 
         Raises
         ------
@@ -202,16 +205,7 @@ class Plan(Declared):
         >>> plan.with_changes({"lines.flood levy.base": 2e6}).lines[0].base
         2000000.0
         """
-        data = self.model_dump(exclude_none=True)
-        for path in changes:
-            if within := [other for other in changes if path.startswith(f"{other}.")]:
-                raise PlanError(
-                    f"'{path}' lies within '{within[0]}', which is replaced too; make the change "
-                    "in what replaces it"
-                )
-        for path, value in changes.items():
-            _replace(self, data, path, value)
-        return Plan.model_validate(data)
+        return Plan.model_validate(edit(self, changes).data)
 
     def register(self) -> list[dict[str, str]]:
         """List the assumption register: what carries a source, an owner or a rationale."""
@@ -274,6 +268,10 @@ class DerivedLine:
         """Give the cost, GBP, shape (year, draw) or (year, 1)."""
         return self.make(paths)
 
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show the cost, all of which is growth since the base year."""
+        return Anatomy.of_one(self.component, self.component, base=0.0, values=self.cost(paths))
+
     def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:  # noqa: ARG002 - as a line's
         """Give all growth as one component."""
         return {self.component: cost}
@@ -281,42 +279,6 @@ class DerivedLine:
 
 def _value(assumption: Any) -> Callable[[Paths], Array]:
     return lambda paths: paths.value(assumption)
-
-
-def _replace(plan: Plan, data: dict[str, Any], path: str, value: object) -> None:
-    """Put ``value`` at a dotted path of a plan's dump."""
-    steps = path.split(".")
-    node: Any = data
-    held: Any = plan
-    for depth, step in enumerate(steps):
-        last = depth == len(steps) - 1
-        if isinstance(held, tuple):
-            names = [getattr(item, "name", str(n)) for n, item in enumerate(held)]
-            if step not in names:
-                raise PlanError(_no_such(path, step, names))
-            number = names.index(step)
-            if last:
-                node[number] = value
-                return
-            held, node = held[number], node[number]
-            continue
-        names = list(type(held).model_fields) if isinstance(held, Declared) else []
-        if step not in names:
-            raise PlanError(_no_such(path, step, names))
-        held = getattr(held, step)
-        if last:
-            node[step] = value
-            return
-        if isinstance(node[step], tuple):
-            node[step] = list(node[step])
-        node = node[step]
-
-
-def _no_such(path: str, step: str, names: list[str]) -> str:
-    return (
-        f"'{path}' does not exist: no '{step}'.{suggest(step, names)} "
-        f"There is: {', '.join(names) if names else 'nothing below'}."
-    )
 
 
 _LISTS: dict[str, TypeAdapter[Any]] = {}

@@ -10,25 +10,26 @@ from __future__ import annotations
 import itertools
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
+import xarray as xr
 
 from mtfs.engine import Engine, Store, engine_of, fill
 from mtfs.plan import Plan, digest_of
 from mtfs.sampling import GivenScores, RandomScores, Scores, draw_scores, fresh_seed, require_seed
-from mtfs.schema import VARIABLES, Keep, allocate, assemble, kept
-from mtfs.vocabulary import BLOCK, VERSION, Array, MtfsError, require_count
+from mtfs.schema import VARIABLES, Keep, allocate, assemble, kept, require_projection
+from mtfs.vocabulary import BLOCK, VERSION, Array, MtfsError, PlanWarning, require_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import xarray as xr
-
 Progress = Callable[[int, int], object]
+N_DRAWS = 10_000  # unless said otherwise: the standard error of P90 is then about 0.02 of the s.d.
 ROOM = 3_000_000  # numbers (24 MB), within the 32 MB up to which glibc follows
 MOST_BLOCKS = (
     8  # a thread takes so many at a time: longer arrays wait less for the interpreter's lock
@@ -40,7 +41,7 @@ _SPARE = 0.9  # of the machine's memory: the rest is for the work on blocks and 
 def project_gap(
     plan: Plan | Mapping[str, Any],
     *,
-    n_draws: int = 10_000,
+    n_draws: int = N_DRAWS,
     seed: int | None = None,
     sampler: Literal["random"] = "random",
     keep: Keep = "all",
@@ -62,7 +63,8 @@ def project_gap(
         How scores are drawn: ``"random"``, plain independent draws.
     keep
         ``"all"`` variables; ``"totals"``: gaps, requirement, funding, shortfall, reserves; or
-        ``"components"``: all, and the growth of every line by its parts.
+        ``"components"``: all, the growth of every line by its parts, and what everything adds to
+        the gap, for :func:`mtfs.bridge`.
     n_threads
         Threads to use, by default one a core. The result does not depend on it.
     progress
@@ -142,6 +144,44 @@ def scores_of(plan: Plan, *, n_draws: int, seed: int) -> dict[str, Array]:
     )
 
 
+def plan_meant(plan: Plan | Mapping[str, Any] | xr.Dataset) -> Plan:
+    """Give the plan that is meant: one given, or that of a projection, which is checked already."""
+    if isinstance(plan, xr.Dataset):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PlanWarning)
+            return Plan.model_validate_json(require_projection(plan).attrs["plan"])
+    return plan if isinstance(plan, Plan) else Plan.model_validate(plan)
+
+
+def draws_meant(
+    plan: Plan | Mapping[str, Any] | xr.Dataset, n_draws: int | None, seed: int | None
+) -> tuple[int, int]:
+    """Give how many draws of which seed are meant: a projection has its own.
+
+    Raises
+    ------
+    MtfsError
+        When a projection was made from given scores, or draws are given beside a projection.
+    """
+    if isinstance(plan, xr.Dataset):
+        attrs = require_projection(plan).attrs
+        if n_draws is not None or seed is not None:
+            msg = (
+                "a projection is run again on its own draws; leave 'n_draws' and 'seed' out, or "
+                "give its plan"
+            )
+            raise MtfsError(msg)
+        if "seed" not in attrs:
+            msg = (
+                "the projection was made from given scores, which it does not hold: give its plan, "
+                "with n_draws and seed"
+            )
+            raise MtfsError(msg)
+        return int(attrs["n_draws"]), int(attrs["seed"])
+    draws = N_DRAWS if n_draws is None else require_count(n_draws, "n_draws")
+    return draws, fresh_seed() if seed is None else require_seed(seed)
+
+
 def _run(
     plan: Plan,
     scores: Scores,
@@ -158,8 +198,9 @@ def _run(
     engine = engine_of(plan)
     n_draws, horizon = scores.n_draws, plan.horizon
     n_blocks = -(-n_draws // BLOCK)
-    _require_memory(engine.labels, horizon, n_blocks * BLOCK, keep)
-    store = Store(allocate(engine.labels, horizon, n_blocks * BLOCK, keep))
+    labels, aside = engine.names(keep)
+    _require_memory(labels, horizon, n_blocks * BLOCK, keep)
+    store = Store(allocate(labels, horizon, n_blocks * BLOCK, keep))
     workers = os.cpu_count() or 1 if n_threads is None else require_count(n_threads, "n_threads")
     workers = min(n_blocks, workers)
     # Freed at once: glibc then keeps freed memory of this size for the work on blocks.
@@ -185,13 +226,16 @@ def _run(
         for name, array in engine.planned_store.arrays.items()
         if VARIABLES[name].planned and VARIABLES[name].kept(keep)
     }
+    if keep == "components":
+        planned["contribution"] = engine.planned_contribution.copy()
     return assemble(
         _cut(store.arrays, n_draws),
         planned,
         engine.minimum.copy(),
         None if keep == "totals" or not engine.rows else np.array(engine.bases),
-        labels=engine.labels,
-        aside=engine.aside,
+        base_budget=engine.contributions.base_budget if keep == "components" else None,
+        labels=labels,
+        aside=aside,
         years=plan.years,
         attrs=attrs,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mtfs.engine import Store, engine_of
-from mtfs.paths import Paths, mixed_rows
+from mtfs.paths import Paths, mixed_row, mixed_rows
 from mtfs.reserves import planned_openings
 from mtfs.sampling import draw_scores
 from mtfs.schema import allocate
@@ -60,12 +60,13 @@ class Rerun:
     def planned_own(self) -> dict[str, Array]:
         """What is each driver's own in the council's own table, shape (year, 1)."""
         planned = self._engine.stage.planned
-        nothing = {name: np.zeros_like(row) for name, row in planned.items()}
         found = {}
         for driver in self.plan.drivers:
-            parts = {part.driver: planned[part.driver] for part in driver.mix}
-            mixed = mixed_rows(self.plan.drivers, nothing | parts) if parts else nothing
-            found[driver.name] = planned[driver.name] - mixed[driver.name]
+            own = driver.planned_values(self.plan.years)[:, None]
+            if driver.mix and driver.planned is not None:  # the whole path is planned, parts too
+                nothing = np.zeros_like(own)
+                own = own - mixed_row(driver, self.plan.drivers, planned, nothing)
+            found[driver.name] = own
         return found
 
     def rows(
@@ -98,7 +99,8 @@ class Rerun:
             By variable, shape (item, year, draw) or (year, draw), GBP.
         """
         engine = self._engine
-        store = Store(allocate(engine.labels, self.plan.horizon, self.n_draws, keep))
+        labels, _ = engine.names(keep)
+        store = Store(allocate(labels, self.plan.horizon, self.n_draws, keep))
         by_chance, as_planned = (self._paths(rows, chancy) for chancy in (True, False))
         costs, savings, sources = (by_chance if each in chance else as_planned for each in CHANCE)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -128,7 +130,7 @@ class Rerun:
             By variable, shape (item, year, 1) or (year, 1), GBP.
         """
         engine, plan = self._engine, self.plan
-        store = Store(allocate(engine.labels, plan.horizon, 1, keep))
+        store = Store(allocate(engine.names(keep)[0], plan.horizon, 1, keep))
         balances: dict[str, Array] = {}
         paths = Paths(
             engine.calendar, rows, {}, {}, balances=balances, people_changes=engine.people_changes
@@ -137,3 +139,10 @@ class Rerun:
         engine.evaluate(paths, store)
         engine.require_numbers(paths, store)
         return dict(store.arrays)
+
+
+def same_rows(rows: Mapping[str, Array], others: Mapping[str, Array]) -> bool:
+    """Whether two runs would have the same paths of drivers, so that one will do for both."""
+    return all(
+        row is others[name] or np.array_equal(row, others[name]) for name, row in rows.items()
+    )

@@ -58,6 +58,9 @@ VARIABLES: dict[str, Variable] = {
     "cost": Variable("line", "net cost"),
     "pressure": Variable("cause", "gross growth since the base year, before savings and funding"),
     "growth": Variable("part", "growth since the base year of each part of a line", parts=True),
+    "contribution": Variable(
+        "step", "contribution to the gap since the base year, by component", parts=True
+    ),
     "saving_delivered": Variable("scheme", "savings delivered", CLOSES),
     "saving_late": Variable("scheme", "savings planned and not yet delivered", planned=False),
     "saving_lost": Variable("scheme", "savings planned that will not be delivered", planned=False),
@@ -75,6 +78,7 @@ VARIABLES: dict[str, Variable] = {
 }
 MINIMUM = "reserve_minimum"
 BASE = "base_cost"
+BASE_BUDGET = "base_budget"
 
 
 def planned_name(name: str) -> str:
@@ -111,7 +115,7 @@ def kept(labels: Mapping[str, Sequence[str]], keep: Keep) -> list[str]:
         name
         for name, variable in VARIABLES.items()
         if variable.kept(keep)
-        and (variable.item is None or labels[variable.item])
+        and (variable.item is None or labels.get(variable.item))
         and (name != "reserve_interest" or labels["invested"])
     ]
 
@@ -122,6 +126,7 @@ def assemble(
     minimum: Array,
     base: Array | None,
     *,
+    base_budget: float | None,
     labels: Mapping[str, Sequence[str]],
     aside: Mapping[str, tuple[str, Sequence[object]]],
     years: Sequence[str],
@@ -139,6 +144,8 @@ def assemble(
         Minimum level of each fund, shape (fund, year), GBP; 0 where none is stated.
     base
         Net cost of each line in the base year, shape (line,), GBP; none where lines are not kept.
+    base_budget
+        Requirement less funding in the base year, GBP; none where contributions are not kept.
     labels
         Names along every dimension.
     aside
@@ -172,6 +179,9 @@ def assemble(
     if base is not None:
         long_name = "net cost in the base year, before ring-fenced grants and tied funds"
         data[BASE] = xr.Variable("line", base, _attrs(VARIABLES["cost"], long_name, price_base))
+    if base_budget is not None:
+        said = _attrs(VARIABLES["gap"], "requirement less funding in the base year", price_base)
+        data[BASE_BUDGET] = xr.Variable((), base_budget, said)
     used = {str(dim) for variable in data.values() for dim in variable.dims}
     names: dict[str, pd.Index] = {
         "draw": pd.RangeIndex(arrays["gap"].shape[-1]),
@@ -208,7 +218,24 @@ def require_projection(ds: xr.Dataset, *wanted: str) -> xr.Dataset:
     MtfsError
         When it is not; says which variables are missing and what would hold them.
     """
-    if not isinstance(ds, xr.Dataset) or "plan" not in ds.attrs or "gap" not in ds:
+    if isinstance(ds, xr.Dataset) and "plan" in ds.coords:
+        msg = (
+            "found a comparison of several plans; expected a projection of one: take it out with "
+            "mtfs.one_scenario(ds, name)"
+        )
+        raise MtfsError(msg)
+    return require_draws(ds, *wanted)
+
+
+def require_draws(ds: xr.Dataset, *wanted: str) -> xr.Dataset:
+    """Return ``ds`` when it is a projection, or several side by side, with the named variables.
+
+    Raises
+    ------
+    MtfsError
+        As :func:`require_projection`.
+    """
+    if not isinstance(ds, xr.Dataset) or not {"plan", "gap"} <= {*ds.attrs, *ds.variables}:
         msg = "expected a Dataset from mtfs.project_gap(), with 'gap' and the plan in its attrs"
         raise MtfsError(msg)
     if missing := [name for name in wanted if name not in ds]:
@@ -220,3 +247,13 @@ def require_projection(ds: xr.Dataset, *wanted: str) -> xr.Dataset:
         )
         raise MtfsError(msg)
     return ds
+
+
+def require_year(ds: xr.Dataset, year: str | None) -> str:
+    """Return ``year`` when a result holds it; its last year where none is given."""
+    years = [str(label) for label in ds["year"].to_numpy()]
+    shown = years[-1] if year is None else year
+    if shown not in years:
+        msg = f"'{shown}' is not a year of the plan, which runs from {years[0]} to {years[-1]}"
+        raise MtfsError(msg)
+    return shown

@@ -32,7 +32,7 @@ from mtfs.events import (
     require_relation,
 )
 from mtfs.measures import quantiles_of, share_of_draws
-from mtfs.vocabulary import Array, MtfsError, listing, require_share, year_start
+from mtfs.vocabulary import MtfsError, listing, require_share, year_start
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -98,9 +98,23 @@ class Chance:
 
     event: Event
 
-    def measure(self, ds: xr.Dataset) -> tuple[float, float]:
+    @property
+    def quantity(self) -> Quantity:
+        """What the event is about."""
+        return self.event.quantity
+
+    @property
+    def when(self) -> str:
+        """When the event is."""
+        return self.event.when
+
+    def of(self, ds: xr.Dataset) -> xr.DataArray:
+        """Give what it is taken of in every draw: the event's margin, GBP."""
+        return self.event.margin(ds)
+
+    def measure(self, draws: xr.DataArray) -> tuple[float, float]:
         """Give it and its standard error."""
-        share = share_of_draws(self.event.happens(ds), f"chance of {self.event}")
+        share = share_of_draws(self.event.within(draws), f"chance of {self.event}")
         return float(share), float(share["standard_error"])
 
     def __str__(self) -> str:
@@ -114,19 +128,24 @@ class Quantile:
     level: float
     """share of the draws that lie below, strictly between 0 and 1"""
     quantity: Quantity
-    year: str
+    when: str
+    """a year"""
 
     def __post_init__(self) -> None:
         require_share(self.level, "the quantile", open_ends=True)
-        year_start(self.year)
+        year_start(self.when)
 
-    def measure(self, ds: xr.Dataset) -> tuple[float, float]:
+    def of(self, ds: xr.Dataset) -> xr.DataArray:
+        """Give what it is taken of in every draw, GBP."""
+        return _one_year(self, ds)
+
+    def measure(self, draws: xr.DataArray) -> tuple[float, float]:
         """Give it and its standard error, GBP (see :func:`mtfs.quantiles`)."""
-        values, errors = quantiles_of(_one_year(self, ds), np.array([self.level]), 0)
+        values, errors = quantiles_of(draws.to_numpy(), np.array([self.level]), 0)
         return float(values[0]), float(errors[0])
 
     def __str__(self) -> str:
-        return f"Q{plain_number(Decimal(repr(self.level)) * 100)}({self.quantity} {self.year})"
+        return f"Q{plain_number(Decimal(repr(self.level)) * 100)}({self.quantity} {self.when})"
 
 
 @dataclass(frozen=True)
@@ -134,20 +153,25 @@ class Mean:
     """The expected value of a quantity in a year."""
 
     quantity: Quantity
-    year: str
+    when: str
+    """a year"""
 
     def __post_init__(self) -> None:
-        year_start(self.year)
+        year_start(self.when)
 
-    def measure(self, ds: xr.Dataset) -> tuple[float, float]:
+    def of(self, ds: xr.Dataset) -> xr.DataArray:
+        """Give what it is taken of in every draw, GBP."""
+        return _one_year(self, ds)
+
+    def measure(self, draws: xr.DataArray) -> tuple[float, float]:
         """Give it and its standard error, GBP; nan for one draw."""
-        draws = _one_year(self, ds)
-        n = len(draws)
-        error = float(draws.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-        return float(draws.mean()), error
+        values = draws.to_numpy()
+        n = len(values)
+        error = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+        return float(values.mean()), error
 
     def __str__(self) -> str:
-        return f"E({self.quantity} {self.year})"
+        return f"E({self.quantity} {self.when})"
 
 
 Statistic: TypeAlias = Chance | Quantile | Mean
@@ -187,21 +211,32 @@ class Target:
         MtfsError
             When the projection holds no such year or fund.
         """
-        return self.statistic.measure(ds)
+        return self.statistic.measure(self.statistic.of(ds))
 
     def met(self, value: float) -> bool:
         """Say whether a value of what it is about meets it."""
         return bool(_HOLDS[self.relation](value, self.bound))
 
+    @property
+    def wants_more(self) -> bool:
+        """Whether a greater value is better."""
+        return self.relation in {">=", ">"}
+
     def headroom(self, value: float) -> float:
         """Give how far a value lies on the right side of the target; negative where it does not."""
-        return value - self.bound if self.relation in {">=", ">"} else self.bound - value
+        return value - self.bound if self.wants_more else self.bound - value
 
     def shown(self, value: float) -> str:
         """Write a value of what it is about, for people: ``81.3%``, ``GBP 9.84m``."""
         if isinstance(self.statistic, Chance):
             return f"{value:.1%}"
         return f"GBP {value / 1e6:,.2f}m"
+
+    def difference(self, value: float) -> str:
+        """Write a difference of two such values: ``4.2 points`` of a chance, ``GBP 0.35m``."""
+        if isinstance(self.statistic, Chance):
+            return f"{100 * value:.1f} points"
+        return self.shown(value)
 
     def __str__(self) -> str:
         chance = isinstance(self.statistic, Chance)
@@ -270,10 +305,9 @@ def parse_event(text: str | Event) -> Event:
     return found
 
 
-def _one_year(statistic: Quantile | Mean, ds: xr.Dataset) -> Array:
-    year = require_known(statistic.year, ds["year"].values, "year")
-    found: Array = statistic.quantity.values(ds).sel(year=year).to_numpy()
-    return found
+def _one_year(statistic: Quantile | Mean, ds: xr.Dataset) -> xr.DataArray:
+    year = require_known(statistic.when, ds["year"].values, "year")
+    return statistic.quantity.values(ds).sel(year=year, drop=True)
 
 
 class _Reader:

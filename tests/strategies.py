@@ -18,8 +18,8 @@ GBP_KEYS = frozenset(
         """
         base base_gap pay flat_award threshold base_threshold weekly_cost weekly_income
         income spend effect_at leaver_cost changes levels impact planned amount programme mrp
-        interest cash band_d base_income rates baseline tariff top_up section_31 declared opening
-        contributions minimum planned_use amounts deficits
+        interest cash band_d base_income rates baseline tariff top_up section_31 base_section_31
+        declared opening contributions minimum planned_use amounts deficits
         """,
     )
 )
@@ -264,6 +264,7 @@ def funding_lists(draw, horizon, years, growth, fund, *, certain):
             tariff=pounds,
             top_up=pounds,
             section_31=by_year(pounds, horizon),
+            base_section_31=pounds,
             levy=shares,
             safety_net=numbers(0, 1),
             reset=st.sampled_from(years),
@@ -273,6 +274,8 @@ def funding_lists(draw, horizon, years, growth, fund, *, certain):
     grant = {"kind": "grant", "name": "grant", "amount": draw(pounds)} | draw(
         some(growth=growth, side=st.sampled_from(["funding", "requirement"]))
     )
+    if "growth" not in grant and draw(st.booleans()):
+        grant["base"] = draw(pounds)
     if horizon > 1 and draw(st.booleans()):
         grant["ends"] = draw(st.sampled_from(years[:-1]))
         goes_on = draw(st.booleans())
@@ -288,6 +291,7 @@ def funding_lists(draw, horizon, years, growth, fund, *, certain):
         "rest_to": fund,
     }
     other = {"kind": "other", "name": "other", "levels": draw(by_year(signed, horizon))}
+    other |= draw(some(base=pounds, index=growth))
     chosen = draw(st.lists(st.sampled_from(range(5)), unique=True, max_size=5))
     return [[tax, rates, grant, fenced, other][n] for n in sorted(chosen)]
 

@@ -98,6 +98,75 @@ def test_the_page_on_pressures_works_as_written():
     assert held["ds"]["growth"].notnull().all()
 
 
+def test_the_page_on_goals_shows_what_the_code_on_it_prints(capsys):
+    held = {}
+    exec(block("docs/how-to/goals.md", "python"), held)  # noqa: S102 - our own page
+    assert capsys.readouterr().out == block("docs/how-to/goals.md", "text")
+    text = (ROOT / "docs/how-to/goals.md").read_text(encoding="utf-8")
+    written = re.findall(r"```text\n(.*?)```", text, re.DOTALL)[1]
+    targets = [re.split(r"  +", line)[0] for line in written.splitlines()]
+    assert [str(mtfs.parse_target(target)) for target in targets][1:] == [
+        "P(unfunded > 0, any year) <= 0.05",
+        *targets[2:],
+    ]
+
+
+def test_the_page_on_sensitivity_works_as_written():
+    page, held = "docs/how-to/sensitivity.md", {}
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(code, held)  # noqa: S102 - our own page
+    shown = [f"{each:.3f}" for each in held["found"]]
+    assert [each for each in shown if each not in text] == []
+    for row in held["table"].loc[["pay award", "cpi"]].to_numpy():
+        assert " | ".join(f"{each:.2f}" for each in row) in text
+    drawn = held["drawn"].loc["children in residential care, growth"].iloc[0]["2027/28"]
+    assert drawn[["mean", "P10", "P90"]].round(2).tolist() == [1.92, 1.34, 2.56]
+    swing = held["swings"].loc["children in residential care, growth"]
+    assert swing[["base", "swing"]].round(1).tolist() == [98.0, 20.3]
+
+
+def test_the_page_on_scenarios_works_as_written_and_its_figures_hold(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    page = "docs/how-to/scenarios.md"
+    text = (ROOT / page).read_text(encoding="utf-8")
+    held = {}
+    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), held)  # noqa: S102 - our own page
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(block(page), encoding="utf-8")
+    assert len(mtfs.load_scenarios(file, held["plan"]).scenarios) == 3
+    for name, row in held["table"].iterrows():
+        figures = [f"{row[key]:.1f}" for key in ("plan", "mean", "P10", "P90")]
+        figures += [f"{row[f'difference_{key}']:.1f}" for key in ("plan", "mean", "P10", "P90")]
+        figures += [f"{row[key]:.0%}" for key in ("better", "same")]
+        assert f"| {name} | {' | '.join(figures)} |" in text
+    paired, apart = held["spreads"]
+    assert (round(paired, 1), round(apart)) == (0.7, 77)
+    share = held["placed"]["percentile"].droplevel("year")
+    assert [f"{each:.0%}" for each in share] == ["29%", "25%", "33%"]
+    assert f"holds {share['10% worse'] - share['10% better']:.0%} of" in " ".join(text.split())
+    assert f"{held['own']['percentile'].item():.0%}" == "29%"
+
+
+def test_the_page_on_bridges_works_as_written_and_its_figures_are_those():
+    held = {}
+    text = (ROOT / "docs/how-to/bridge.md").read_text(encoding="utf-8")
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(code, held)  # noqa: S102 - our own page
+    table = held["table"].round(1) + 0.0
+    for row in re.findall(r"^\| (.+) \|$", text, re.MULTILINE)[1:]:
+        name, *figures = row.split(" | ")
+        found = table.loc[name, ["plan", "mean", "P10", "P90"]]
+        assert found.tolist() == [float(figure) for figure in figures]
+    assert held["own"].round(1).loc[
+        ["children and families", "adult social care"], "mean"
+    ].tolist() == [
+        18.9,
+        12.1,
+    ]
+    assert " ".join(held["found"].words.split()) in " ".join(text.split())
+
+
 def test_no_module_bears_a_public_name():
     # `mtfs.rebase` would be the module, not the function, once anything had imported it
     modules = {path.stem for path in (ROOT / "mtfs").iterdir()}

@@ -237,6 +237,22 @@ def test_other_funding_starts_from_its_base():
     assert income_of(line)["dividend"] == [110, 110, 90, 90]
 
 
+def test_the_base_of_levels_is_of_the_base_year_alone():
+    line = {"kind": "other", "name": "dividend", "base": 100.0, "levels": [10.0, 0.0, 20.0, 0.0]}
+    assert income_of(line)["dividend"] == [10.0, 0.0, 20.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "more"),
+    [(rates(section_31=3.0), {"base_section_31": 2.0}), (grant(amount=[5.0] * 4), {"base": 0.0})],
+)
+def test_what_the_base_year_had_moves_no_income_and_is_written_only_where_stated(fields, more):
+    own, stated = council(funding=[fields], lines=[]), council(funding=[fields | more], lines=[])
+    assert next(iter(more)) not in own.model_dump(exclude_none=True)["funding"][0]
+    assert income_of(fields) == income_of(fields | more)
+    assert own.digest != stated.digest
+
+
 def test_the_base_of_other_funding_follows_the_index_of_its_changes():
     line = {
         "kind": "other",
@@ -265,11 +281,13 @@ def test_the_base_of_other_funding_follows_the_index_of_its_changes():
         (grant(ring_fenced_to="roads", rest_to="genral"), "uses fund 'genral'"),
         (grant(side="income"), "'funding' or 'requirement'"),
         (
-            {"kind": "other", "name": "x", "base": 1.0, "levels": 1.0},
-            "'base' goes with recurrent 'changes'",
+            {"kind": "other", "name": "x", "base": 1.0, "changes": [1.0] * 4}
+            | {"recurrence": "one_off"},
+            "'base' goes with 'levels', or with recurrent 'changes'",
         ),
+        (grant(growth=0.02, base=0.0), "with 'growth', 'amount' is the base year's"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_funding_that_cannot_be_says_what_to_do(source, says):
     reserves = {"funds": [{"name": "general", "opening": 0.0}], "surplus_to": "general"}

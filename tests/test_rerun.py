@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import plans
 
 import mtfs
@@ -51,6 +52,17 @@ def test_the_planned_run_with_nothing_changed_is_the_councils_table(plan):
         np.testing.assert_allclose(found[name][:, 0], wanted, atol=1e-11 * scale, rtol=0)
 
 
+@given(plans(), st.sets(st.sampled_from(CHANCE)))
+def test_contributions_sum_to_the_gap_whatever_goes_by_chance(plan, chance):
+    again = Rerun(plan, RandomScores(3, 8))
+    found = again.run(again.rows(again.own), chance=chance, keep="components")
+    ds = mtfs.project_gap(plan, n_draws=8, seed=3, keep="components")
+    steps = found.get("contribution", np.zeros((0, 1, 1)))
+    sums = ds["base_budget"].item() + steps.sum(axis=0)
+    scale = max(1.0, abs(found["requirement"]).max(), abs(found["funding"]).max())
+    np.testing.assert_allclose(sums - found["gap_after_one_offs"], 0.0, atol=1e-9 * scale)
+
+
 def test_a_driver_put_back_to_its_plan_moves_all_that_follows_it():
     plan = small()
     again = Rerun(plan, RandomScores(1, 4))
@@ -74,6 +86,21 @@ def test_a_mix_with_a_planned_path_of_its_own_keeps_it_in_the_table():
     assert again.rows(again.planned_own)["fees"][:, 0] == pytest.approx([0.05, 0.06])
     shifted = dict(again.planned_own) | {"cpi": again.planned_own["cpi"] + 0.01}
     assert again.rows(shifted)["fees"][:, 0] == pytest.approx([0.05, 0.065])
+
+
+def test_what_is_a_mixs_own_leaves_out_the_past_of_its_parts():
+    top = {"name": "top", "mix": [{"driver": "fees", "weight": 1.0}], "planned": 0.04}
+    plan = mtfs.Plan(
+        council="A",
+        first_year="2026/27",
+        horizon=2,
+        drivers=[CPI, FEES, top],
+        lines=[{"kind": "contract", "name": "waste", "base": 100.0, "growth": "top"}],
+    )
+    own = Rerun(plan, RandomScores(1, 2)).planned_own
+    # fees stand at 1% + half of last year's CPI: 2.5% and 2%
+    assert own["top"][:, 0] == pytest.approx([0.015, 0.02])
+    assert own["fees"][:, 0] == pytest.approx([0.01, 0.01])
 
 
 def test_chance_can_be_left_out_part_by_part():

@@ -189,3 +189,4 @@ def test_meeting_a_target_and_how_near_it_comes():
     assert not chance.met(0.8)
     assert chance.headroom(0.75) == pytest.approx(-0.05)
     assert chance.shown(0.753) == "75.3%"
+    assert (chance.difference(0.042), target.difference(4e5)) == ("4.2 points", "GBP 0.40m")

@@ -17,20 +17,32 @@ from mtfs.io.plans import (
     save_plan,
 )
 from mtfs.io.results import load_gap, plan_of, save_gap
+from mtfs.io.scenarios import (
+    check_scenarios,
+    example_scenarios_file,
+    example_scenarios_names,
+    load_example_scenarios,
+    load_scenarios,
+)
 
 __all__ = [
     "check_monitoring",
     "check_plan",
+    "check_scenarios",
     "example_file",
     "example_monitoring_file",
     "example_monitoring_names",
     "example_names",
+    "example_scenarios_file",
+    "example_scenarios_names",
     "holds_monitoring",
     "load_example",
     "load_example_monitoring",
+    "load_example_scenarios",
     "load_gap",
     "load_monitoring",
     "load_plan",
+    "load_scenarios",
     "plan_of",
     "save_gap",
     "save_plan",

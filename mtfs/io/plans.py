@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mtfs.io.documents import WHAT, example_monitoring_names, looks_like_monitoring
 from mtfs.io.results import beside
+from mtfs.io.scenarios import SCENARIOS, looks_like_scenarios
 from mtfs.io.yaml import placed, read_yaml, write_yaml, yaml_names
 from mtfs.plan import Plan, find_problems
 from mtfs.vocabulary import MtfsError, PlanError, Problem, listing, suggest
@@ -84,6 +85,9 @@ def check_plan(path: str | PathLike[str]) -> tuple[list[Problem], list[Problem]]
         return list(error.problems), []
     if looks_like_monitoring(data):
         message = f"looks like {WHAT}, not a plan; mtfs.load_monitoring loads it"
+        return [Problem((), message, file=str(path))], []
+    if looks_like_scenarios(data):
+        message = f"looks like {SCENARIOS}, not a plan; mtfs.load_scenarios loads it"
         return [Problem((), message, file=str(path))], []
     problems, warned = find_problems(data)
     return placed(problems, path, lines), placed(warned, path, lines)

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from mtfs.assumptions import Assumption, Declared, GrowthAssumption, Money, Noted, Share, YearLabel
+from mtfs.lines.anatomy import FULL_YEAR, Anatomy, Factor, from_base
 from mtfs.paths import Calendar, Paths
 from mtfs.vocabulary import Array
 
@@ -50,6 +51,11 @@ class Line(Noted):
     def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:  # noqa: ARG002
         """Split growth since the base year by component; it sums to ``cost`` less ``base``."""
         return {self.components[0]: cost - base if base else cost}
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show how the net cost is made, before ``share``, and what moves it."""
+        base = self.base_cost(paths.planned_paths)
+        return Anatomy.of_one("cost", self.components[0], base=base, values=self.cost(paths))
 
     def average_people(self, paths: Paths) -> Array | None:  # noqa: ARG002 - care lines do
         """Give the year-average people, where the line has any."""
@@ -124,6 +130,49 @@ class Amounts(Declared):
         if self.index is not None:
             stated = stated * paths.index(self.index)
         return stated if self.multiplier is None else stated * paths.value(self.multiplier)
+
+    def made_of(self, paths: Paths, cause: str, base: float | None = None) -> Anatomy:
+        """Show how :meth:`amounts` is made, and what moves it.
+
+        A one-off comes and goes as such; the end of a temporary sum is its cause's.
+
+        Parameters
+        ----------
+        paths
+            The block's paths.
+        cause
+            The component that moves it, apart from one-offs and full-year effects.
+        base
+            GBP from which changes start, where they do.
+        """
+        name = "one-offs" if self.recurrence == "one_off" else cause
+        stated = (
+            paths.value(self.levels)
+            if self.levels is not None
+            else self._standing(paths.calendar.years) + (base or 0.0)
+        )
+        values = from_base(base or 0.0, stated)
+        moved: str | dict[str, Array] = name
+        if self.part_year != 1 and cause != FULL_YEAR:
+            late = self._full_year_effects(paths.calendar.years)
+            moved = {name: np.diff(values, axis=0) - late, FULL_YEAR: late}
+        held = (("levels", self.levels),) if self.levels is not None else ()
+        factors = [Factor("sum stated", "GBP", values, moved, held)]
+        if self.index is not None:
+            index = from_base(1.0, paths.index(self.index))
+            factors.append(Factor("index", "", index, name, (("index", self.index),)))
+        if self.multiplier is not None:
+            times = from_base(1.0, paths.value(self.multiplier))
+            field = (("multiplier", self.multiplier),)
+            factors.append(Factor("multiplier", "", times, name, field))
+        return Anatomy(tuple(factors))
+
+    def _full_year_effects(self, years: Sequence[str]) -> Array:
+        """Give what of a year's change arrives only in the next, GBP, where it then stands."""
+        late = (1 - self.part_year) * np.array([0.0, *(self.changes or ())])[:-1]
+        if self.until is not None:
+            late = np.where([year <= self.until for year in years], late, 0.0)
+        return late[:, None]
 
     def _standing(self, years: Sequence[str]) -> Array:
         changes = np.array(self.changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -21,11 +22,13 @@ from mtfs.assumptions import (
     ShareAssumption,
     stated_numbers,
 )
+from mtfs.lines.anatomy import FULL_YEAR, Anatomy, Factor, from_base, may_move, steady
 from mtfs.lines.base import Line
 from mtfs.paths import Calendar, Paths
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array
 
+PARTNERS = "client and partner income"
 FEW = 5  # below so many people a lognormal of the mean is off, and people are summed one by one
 
 
@@ -167,9 +170,7 @@ class CareLine(Line):
     def _people(self, paths: Paths) -> Array:
         if self.people is None:
             return paths.value(self.people_by_year if self.people_by_year is not None else 0.0)
-        stock = self.people * paths.index(self.people_growth)
-        if self.people_added != 0:
-            stock = stock + np.cumsum(paths.value(self.people_added), axis=0)
+        stock = self._stock(paths, self.people)
         if self.people_at == "year_end":
             average = self.arrival * stock
             average[0] += (1 - self.arrival) * self.people
@@ -177,9 +178,94 @@ class CareLine(Line):
             return average
         return stock
 
+    def _stock(self, paths: Paths, start: float) -> Array:
+        """Give the number that grows, from ``start`` in the base year."""
+        stock = start * paths.index(self.people_growth)
+        if self.people_added != 0:
+            stock = stock + np.cumsum(paths.value(self.people_added), axis=0)
+        return stock
+
     def cost(self, paths: Paths) -> Array:
         """Give the net cost, GBP."""
         return self._net(paths, self._price(paths))
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show people x weekly cost x weeks, less what clients and partners pay.
+
+        A line without people in the base year comes in with the first year's people at the base
+        year's prices, all of which is growth in people.
+        """
+        factors = [
+            self._people_factor(paths),
+            Factor("weekly cost", "GBP a week", steady(self.weekly_cost, paths.horizon)),
+        ]
+        for name, growth in (("price", self.price_growth), ("mix", self.mix_growth)):
+            if growth != 0:
+                index = from_base(1.0, paths.index(growth))
+                factors.append(Factor(name, "", index, name, ((f"{name}_growth", growth),)))
+        if self.dispersion is not None:
+            certain = paths.planned
+            spread = (
+                np.ones((paths.horizon, 1)) if certain else self._spread(paths, self.dispersion)
+            )
+            factors.append(Factor("chance", "", from_base(1.0, spread), "chance"))
+        if self.client_income != 0 or self.joint_funding != 0:
+            factors.append(self._kept_factor(paths))
+        weeks = steady(self.weeks or 0.0, paths.horizon)
+        if self.weeks is None:
+            weeks = from_base(paths.calendar.base_weeks, paths.calendar.weeks)
+        factors.append(Factor("weeks", "weeks", weeks, "weeks" if self.weeks is None else None))
+        entry = "people" if self.people is None else None
+        if self.weekly_income == 0:
+            return Anatomy(tuple(factors), entry=entry)
+        income = _by_year(paths, self.weekly_income)
+        fields = (("weekly_income", self.weekly_income),)
+        moves = PARTNERS if may_move(self.weekly_income) else None
+        factors.append(Factor("weekly income", "GBP a week", income, moves, fields))
+        rest = [each.name for each in factors if each.name not in _OF_PLACES]
+        words = (
+            f"people x weeks x ({' x '.join(rest[:-1])} - weekly income), never below 0, since "
+            "income is never more than the spend"
+        )
+        return Anatomy(tuple(factors), _less_weekly_income, words, entry)
+
+    def _people_factor(self, paths: Paths) -> Factor:
+        """Give the people, and what of each year's growth is last year's or prevention's."""
+        average = self.average_people(paths)
+        if self.people is None:
+            by_year = (("people_by_year", self.people_by_year or 0.0),)
+            return Factor("people", "people", from_base(average[0], average), "people", by_year)
+        people = from_base(self.people, average)
+        stock = from_base(self.people, self._stock(paths, self.people))
+        moved = {"people": np.diff(people, axis=0)}
+        parts = {"people, before who comes when": stock}
+        if self.people_at == "year_end" and self.arrival < 1:
+            late = np.zeros((paths.horizon, stock.shape[1]))
+            late[1:] = (1 - self.arrival) * np.diff(stock[:-1], axis=0)
+            moved[FULL_YEAR] = late
+        if paths.changes_people(self.name):
+            kept_out = from_base(0.0, average - self.own_people(paths))
+            moved["prevention"] = np.diff(kept_out, axis=0)
+            parts["people, because of prevention"] = kept_out
+        for name, step in moved.items():
+            if name != "people":
+                moved["people"] = moved["people"] - step
+        held = (("people_growth", self.people_growth), ("people_added", self.people_added))
+        fields = tuple(each for each in held if each[1] != 0)
+        only = len(moved) == 1
+        return Factor(
+            "people", "people", people, "people" if only else moved, fields, {} if only else parts
+        )
+
+    def _kept_factor(self, paths: Paths) -> Factor:
+        """Give the share of the cost that neither clients nor partners pay."""
+        held = (("client_income", self.client_income), ("joint_funding", self.joint_funding))
+        fields = tuple(each for each in held if each[1] != 0)
+        kept: Array = np.ones((1, 1))
+        for _, rate in fields:
+            kept = kept - _by_year(paths, rate)
+        moves = may_move(self.client_income, self.joint_funding)
+        return Factor("share the council pays", "", kept, PARTNERS if moves else None, fields)
 
     def _price(self, paths: Paths) -> Array:
         price = paths.index(self.price_growth)
@@ -254,6 +340,24 @@ class CareLine(Line):
         if others.any():
             total += others * _mean_cost(np.maximum(others, 1.0), mean_score, dispersion.cv)
         return total / people
+
+
+def _by_year(paths: Paths, assumption: Assumption) -> Array:
+    """Give an assumption by year; in the base year what is planned for the first stands in."""
+    return from_base(paths.planned_paths.value(assumption)[0], paths.value(assumption))
+
+
+_OF_PLACES = ("people", "weeks")
+
+
+def _less_weekly_income(factors: Mapping[str, Array]) -> Array:
+    """Make the net cost of what people cost a week, less income a person a week."""
+    weekly: Array = np.ones(1)
+    for name, values in factors.items():
+        if name not in (*_OF_PLACES, "weekly income"):
+            weekly = weekly * values
+    place_weeks = factors["people"] * factors["weeks"]
+    return np.maximum(place_weeks * (weekly - factors["weekly income"]), 0.0)
 
 
 def _mean_cost(people: Array, score: Array, cv: float) -> Array:

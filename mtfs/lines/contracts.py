@@ -16,10 +16,12 @@ from mtfs.assumptions import (
     ShareAssumption,
     stated_numbers,
 )
+from mtfs.lines.anatomy import FULL_YEAR, Anatomy, Factor, from_base, steady
 from mtfs.lines.base import Line
 from mtfs.paths import Paths, compounded
 from mtfs.vocabulary import Array
 
+CONTRACTS = "contracts"
 APRIL = 1  # months of the financial year count from April
 
 
@@ -97,12 +99,14 @@ class BudgetLine(Line):
         price = self._price(paths)
         return self._at_base_price(paths) * price if self._grows else self.base * price
 
-    def _price(self, paths: Paths) -> Array:
+    def _index(self, paths: Paths) -> Array:
+        """Compound the uplift of each year, within cap and collar."""
         if self.cap is None and self.collar is None:
-            index = paths.index(self.growth)
-        else:
-            uplift = np.clip(paths.value(self.growth), self.collar, self.cap)
-            index = compounded(uplift)
+            return paths.index(self.growth)
+        return compounded(np.clip(paths.value(self.growth), self.collar, self.cap))
+
+    def _price(self, paths: Paths) -> Array:
+        index = self._index(paths)
         if self.review_month == APRIL:
             return index
         late = (self.review_month - 1) / 12
@@ -116,6 +120,33 @@ class BudgetLine(Line):
             (self.name, "volume"),
             lambda: paths.index(self.volume_growth) * (self.base * paths.value(self.phase_in)),
         )
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show base x index x volume x share in force x outturn over budget."""
+        factors = [Factor("base", "GBP", steady(self.base, paths.horizon)), self._paid(paths)]
+        if self.volume_growth != 0:
+            index = from_base(1.0, paths.index(self.volume_growth))
+            held = (("volume_growth", self.volume_growth),)
+            factors.append(Factor("volume", "", index, "volume", held))
+        if self.phase_in != 1:
+            in_force = from_base(1.0, paths.value(self.phase_in))
+            held = (("phase_in", self.phase_in),)
+            factors.append(Factor("share in force", "", in_force, "volume", held))
+        if self._drifts:
+            over = from_base(1.0, 1 + paths.value(self.drift))
+            factors.append(Factor("drift", "", over, "drift", (("drift", self.drift),)))
+        return Anatomy(tuple(factors))
+
+    def _paid(self, paths: Paths) -> Factor:
+        """Give the index paid, and what of it was agreed in the year before."""
+        paid, index = (from_base(1.0, each(paths)) for each in (self._price, self._index))
+        held = (("growth", self.growth),)
+        if self.review_month == APRIL:
+            return Factor("index", "", paid, CONTRACTS, held)
+        late = np.zeros((paths.horizon, index.shape[1]))
+        late[1:] = (self.review_month - 1) / 12 * np.diff(index[:-1], axis=0)
+        moved = {CONTRACTS: np.diff(paid, axis=0) - late, FULL_YEAR: late}
+        return Factor("index", "", paid, moved, held, {"index, once paid all year": index})
 
     def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
         """Split growth into volume at old prices, price at the new volume, and drift on both."""
@@ -167,6 +198,23 @@ class FeesLine(Line):
             relative = paths.index(self.price_growth) / paths.index(self.price_index)
             volume = volume * relative**self.elasticity
         return volume
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show income in the base year x volume x price; income is negative cost."""
+        price = from_base(1.0, paths.index(self.price_growth))
+        held = {
+            "volume_growth": self.volume_growth,
+            "price_growth": self.price_growth if self.elasticity else 0.0,
+            "price_index": self.price_index if self.elasticity else 0.0,
+        }
+        fields = tuple((name, each) for name, each in held.items() if each != 0)
+        return Anatomy(
+            (
+                Factor("income", "GBP", steady(-self.income, paths.horizon)),
+                Factor("volume", "", from_base(1.0, self._volume(paths)), "fee volumes", fields),
+                Factor("price", "", price, "fees", (("price_growth", self.price_growth),)),
+            )
+        )
 
     def parts(self, paths: Paths, cost: Array, base: float) -> dict[str, Array]:
         """Split growth into volume at old prices and price at the new volume."""

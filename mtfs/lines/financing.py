@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from mtfs.assumptions import Assumption, Name, Number, Pounds, PoundsAssumption, ShareAssumption
+from mtfs.lines.anatomy import Anatomy, Factor, from_base
 from mtfs.lines.base import Line
 from mtfs.paths import Paths
 from mtfs.vocabulary import Array
@@ -48,6 +49,11 @@ class CapitalLine(Line):
 
     def cost(self, paths: Paths) -> Array:
         """Give MRP and interest, GBP; what slips borrows, repays and pays interest a year later."""
+        instalment, interest = self._on_new_debt(paths)
+        return paths.value(self.mrp) + paths.value(self.interest) + instalment + interest
+
+    def _on_new_debt(self, paths: Paths) -> tuple[Array, Array]:
+        """Give MRP and interest on what the programme borrows, GBP."""
         spend = np.array(paths.value(self.programme), copy=True)
         if not paths.planned and self.slippage != 0:
             slipped = spend * paths.value(self.slippage)
@@ -55,8 +61,26 @@ class CapitalLine(Line):
             spend[1:] += slipped[:-1]
         borrowed = spend * (1 - paths.value(self.financed))
         instalment, opening = repayments(borrowed, self.asset_life)
-        interest = (opening + borrowed / 2) * paths.value(self.rate)
-        return paths.value(self.mrp) + paths.value(self.interest) + instalment + interest
+        return instalment, (opening + borrowed / 2) * paths.value(self.rate)
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show MRP and interest, on old debt and new; the base year's are stated as one sum."""
+        instalment, interest = self._on_new_debt(paths)
+        old = paths.value(self.mrp) + paths.value(self.interest)
+        stated = (("mrp", self.mrp), ("interest", self.interest))
+        borrows = tuple((name, getattr(self, name)) for name in ("programme", *self.share_fields))
+        parts = (
+            ("MRP and interest on old debt", self.base, old, stated),
+            ("MRP on new debt", 0.0, instalment, borrows),
+            ("interest on new debt", 0.0, interest, (*borrows, ("rate", self.rate))),
+        )
+        return Anatomy(
+            tuple(
+                Factor(name, "GBP", from_base(base, values), "financing", fields)
+                for name, base, values, fields in parts
+            ),
+            "sum",
+        )
 
 
 def repayments(borrowed: Array, life: float) -> tuple[Array, Array]:
@@ -100,3 +124,14 @@ class BalancesLine(Line):
         """Give the income as negative cost, GBP."""
         invested = paths.value(self.cash) + sum(paths.opening_balance(fund) for fund in self.funds)
         return -invested * paths.value(self.rate)
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show the income as negative cost."""
+        fields = (("rate", self.rate), ("cash", self.cash))
+        return Anatomy.of_one(
+            "income on balances",
+            "financing",
+            base=-self.base,
+            values=self.cost(paths),
+            fields=fields,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mtfs.assumptions import (
@@ -21,10 +22,15 @@ from mtfs.assumptions import (
     YearLabel,
 )
 from mtfs.distributions import quantile_score
+from mtfs.lines.anatomy import GRANTS, Anatomy, Factor, from_base, may_move
 from mtfs.lines.base import Amounts
 from mtfs.paths import Calendar, Paths, compounded
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array
+
+TAX_BASE = "council tax base"
+COLLECTION = "council tax collection"
+RATES = "business rates"
 
 
 class Source(Noted):
@@ -46,6 +52,10 @@ class Source(Noted):
 
     def incomes(self, paths: Paths) -> tuple[Array, ...]:
         """Give the income of each row, GBP; shape (year, draw), or (year, 1) where certain."""
+        raise NotImplementedError
+
+    def anatomies(self, paths: Paths) -> tuple[Anatomy, ...]:
+        """Show how the income of each row is made, from the base year on, and what moves it."""
         raise NotImplementedError
 
 
@@ -140,6 +150,42 @@ class CouncilTax(Source):
         balance[fund.lag :] += back if fund.share == 1 else fund.share * back
         return budgeted, balance
 
+    def anatomies(self, paths: Paths) -> tuple[Anatomy, ...]:
+        """Show tax base x collection x Band D, as budgeted where there is a collection fund.
+
+        In the base year as much is collected as is planned for the first. A collection fund's
+        balances are one-off and start from nothing.
+        """
+        planned = paths.planned_paths
+        base = paths.index(self.tax_base_growth)
+        collection = paths.value(self.collection)
+        if self.collection_fund is not None and not paths.planned:
+            before = from_base(1.0, base[:-1])
+            base = before * (1.0 + planned.value(self.tax_base_growth))
+            collection = planned.value(self.collection)
+        collected = from_base(planned.value(self.collection)[0], collection)
+        band_d = from_base(1.0, compounded(self.increase(paths)))
+        tax_base, rate = self.tax_base or 0.0, self.band_d or 0.0
+        unit, each = "Band D equivalents", "GBP"
+        if self.base_income is not None:
+            tax_base, rate, unit, each = self.base_income, 1.0, "GBP at the base year's rate", ""
+        rises = (("core_increase", self.core_increase), ("asc_precept", self.asc_precept))
+        fields = tuple(rise for rise in rises if rise[1] != 0)
+        growth = ("tax_base_growth", self.tax_base_growth)
+        moved = COLLECTION if may_move(self.collection) else None
+        factors = [Factor("tax base", unit, from_base(1.0, base) * tax_base, TAX_BASE, (growth,))]
+        if self.collection != 1:
+            held = (("collection", self.collection),)
+            factors.append(Factor("collection", "", collected, moved, held))
+        factors.append(Factor("Band D", each, band_d * rate, "council tax rate", fields))
+        own = Anatomy(tuple(factors))
+        if self.collection_fund is None:
+            return (own,)
+        balance = self.incomes(paths)[1]
+        declared = (("declared", self.collection_fund.declared),)
+        fund = Anatomy.of_one("balance", COLLECTION, base=0.0, values=balance, fields=declared)
+        return own, fund
+
 
 class BusinessRates(Source):
     """Retained business rates: local share, tariff or top-up, levy, safety net, section 31.
@@ -165,6 +211,8 @@ class BusinessRates(Source):
     """GBP received in the base year"""
     section_31: PoundsAssumption = 0.0
     """GBP of grants for reliefs and capped multipliers, by year"""
+    base_section_31: Pounds | None = None
+    """the same in the base year, where it differs from the first year's"""
     levy: ShareAssumption = 0.0
     """share of growth above baseline paid over"""
     safety_net: ShareAssumption = 0.0
@@ -185,6 +233,18 @@ class BusinessRates(Source):
 
     def incomes(self, paths: Paths) -> tuple[Array, ...]:
         """Give retained rates with section 31, GBP."""
+        retained = self._kept_rates(paths)
+        return (retained + paths.value(self.section_31) if self.section_31 != 0 else retained,)
+
+    def _kept_rates(self, paths: Paths) -> Array:
+        """Give what is left of rates, GBP."""
+        levy, safety_net = paths.value(self.levy), paths.value(self.safety_net)
+        return self._retained(
+            self._collected(paths), paths.index(self.multiplier), levy, safety_net
+        )
+
+    def _collected(self, paths: Paths) -> Array:
+        """Give the council's share of rates before tariff, levy and safety net, GBP."""
         index = paths.index(self.multiplier)
         real = paths.index(self.growth)
         rates = self.rates * index * real
@@ -194,15 +254,42 @@ class BusinessRates(Source):
             rates = rates.copy()
             rates[first:] = self.reset_to * self.baseline * index[first:]
             rates[first:] *= since[first:] / since[first]
+        return rates
+
+    def _retained(self, rates: Array, index: Array, levy: Array, safety_net: Array) -> Array:
+        """Give what is left of rates after tariff or top-up, levy and safety net, GBP."""
         top_up = self.top_up - self.tariff
         retained = rates + top_up * index
         if self.levy != 0:
-            retained = retained - paths.value(self.levy) * np.maximum(
-                rates - self.baseline * index, 0.0
-            )
-        floor = paths.value(self.safety_net) * (self.baseline + top_up)
-        retained = np.maximum(retained, index * floor)
-        return (retained + paths.value(self.section_31) if self.section_31 != 0 else retained,)
+            retained = retained - levy * np.maximum(rates - self.baseline * index, 0.0)
+        floor = safety_net * (self.baseline + top_up)
+        return np.maximum(retained, index * floor)
+
+    def anatomies(self, paths: Paths) -> tuple[Anatomy, ...]:
+        """Show retained rates and section 31; levy and safety net of the first year as planned."""
+        planned = paths.planned_paths
+        levy, safety_net = (planned.value(each)[0] for each in (self.levy, self.safety_net))
+        one = np.ones(1)
+        kept = from_base(
+            self._retained(self.rates * one, one, levy, safety_net), self._kept_rates(paths)
+        )
+        moves = ((name, getattr(self, name)) for name in ("multiplier", "growth", "levy"))
+        fields = tuple(each for each in moves if each[1] != 0)
+        base = self.base_section_31
+        given = planned.value(self.section_31 if base is None else base)[0]
+        reliefs = from_base(given, paths.value(self.section_31))
+        stated = (("section_31", self.section_31),)
+        index = from_base(1.0, paths.index(self.multiplier))
+        parts = {
+            "share of rates": from_base(self.rates, self._collected(paths)),
+            "baseline": self.baseline * index,
+            "top-up less tariff": (self.top_up - self.tariff) * index,
+        }
+        factors = (
+            Factor("rates retained", "GBP", kept, RATES, fields, parts),
+            Factor("section 31 grants", "GBP", reliefs, RATES, stated),
+        )
+        return (Anatomy(factors, "sum"),)
 
 
 class Grant(Source):
@@ -217,6 +304,9 @@ class Grant(Source):
     """GBP in the base year, growing with growth; or by year, where growth is left out"""
     growth: GrowthAssumption | None = None
     """indexation a year since the base year"""
+    base: Pounds | None = None
+    """GBP in the base year, where the amount is by year and differs from the first year's; 0 for a
+    new grant"""
     ends: YearLabel | None = None
     """the last year for which it is certain"""
     continues: Share = 0.0
@@ -238,6 +328,9 @@ class Grant(Source):
         if (self.ring_fenced_to is None) != (self.rest_to is None):
             msg = "a ring-fenced grant needs both 'ring_fenced_to' (a line) and 'rest_to' (a fund)"
             raise ValueError(msg)
+        if self.base is not None and self.growth is not None:
+            msg = "with 'growth', 'amount' is the base year's; 'base' goes with amounts by year"
+            raise ValueError(msg)
         return self
 
     def faults(self, calendar: Calendar) -> list[str]:
@@ -257,16 +350,36 @@ class Grant(Source):
         amount = paths.value(self.amount)
         if self.growth is not None:
             amount = amount * paths.index(self.growth)
+        return (amount if self.ends is None else amount * self._paid(paths),)
+
+    def _paid(self, paths: Paths) -> NDArray[np.bool_]:
+        """Say in which years it is paid, shape (year, draw) or (year, 1)."""
         if self.ends is None:
-            return (amount,)
+            return np.ones((paths.horizon, 1), dtype=bool)
         certain = np.array([[year <= self.ends] for year in paths.calendar.years])
         if paths.planned:
-            goes_on: Array | np.ndarray = np.array([self.planned_to_continue])
+            goes_on: NDArray[np.bool_] = np.array([self.planned_to_continue])
         elif 0 < self.continues < 1:
-            goes_on = paths.score(f"{self.name}.continues") < quantile_score(self.continues)
+            score = paths.score(f"{self.name}.continues")
+            goes_on = np.asarray(score < quantile_score(self.continues))
         else:
             goes_on = np.array([self.continues == 1])
-        return (amount * (certain | goes_on),)
+        return certain | goes_on
+
+    def anatomies(self, paths: Paths) -> tuple[Anatomy, ...]:
+        """Show the amount x its index, where it is paid."""
+        amount = paths.value(self.amount)
+        first = paths.planned_paths.value(self.amount)[0]
+        values = from_base(first if self.base is None else self.base, amount)
+        factors = [Factor("amount", "GBP", values, GRANTS, (("amount", self.amount),))]
+        if self.growth is not None:
+            index = from_base(1.0, paths.index(self.growth))
+            factors.append(Factor("index", "", index, GRANTS, (("growth", self.growth),)))
+        if self.ends is not None:
+            factors.append(
+                Factor("paid", "", from_base(1.0, self._paid(paths).astype(np.float64)), GRANTS)
+            )
+        return (Anatomy(tuple(factors)),)
 
 
 class OtherFunding(Amounts, Source):
@@ -274,12 +387,13 @@ class OtherFunding(Amounts, Source):
 
     kind: Literal["other"] = "other"
     base: Number = 0.0
-    """GBP in the base year, from which changes start; index and multiplier apply to both"""
+    """GBP in the base year, from which changes start (index and multiplier apply to both); with
+    levels, where it differs from the first year's: 0 is then taken as not stated"""
 
     @model_validator(mode="after")
     def _base_goes_with_changes(self) -> Self:
-        if self.base and (self.changes is None or self.recurrence != "recurrent"):
-            msg = "'base' goes with recurrent 'changes', which start from it"
+        if self.base and self.recurrence != "recurrent":
+            msg = "'base' goes with 'levels', or with recurrent 'changes', which start from it"
             raise ValueError(msg)
         return self
 
@@ -289,4 +403,11 @@ class OtherFunding(Amounts, Source):
 
     def incomes(self, paths: Paths) -> tuple[Array, ...]:
         """Give the income, GBP."""
-        return (self.amounts(paths, self.base),)
+        return (self.amounts(paths, self.base if self.levels is None else 0.0),)
+
+    def anatomies(self, paths: Paths) -> tuple[Anatomy, ...]:
+        """Show the sum stated x index x multiplier; changes start from the base, levels do not."""
+        base = self.base
+        if self.levels is not None and not base:
+            base = float(paths.planned_paths.value(self.levels)[0, 0])
+        return (self.made_of(paths, "other funding", base),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -16,9 +17,38 @@ from mtfs.assumptions import (
     PoundsAssumption,
     ShareAssumption,
 )
+from mtfs.lines.anatomy import Anatomy, Factor, from_base, may_move, steady
 from mtfs.lines.base import Line
 from mtfs.paths import Paths
 from mtfs.vocabulary import Array
+
+_MOVED = {
+    "pension": "on-costs",
+    "national_insurance": "on-costs",
+    "threshold": "on-costs",
+    "vacancies": "staffing",
+    "agency": "staffing",
+    "agency_premium": "staffing",
+    "turnover": "staffing",
+}
+_WORDS = (
+    "(pay x (1 + pension) + (pay - threshold x posts) x national insurance) x (1 - vacancies) x "
+    "(1 + agency x agency premium) + turnover x posts x cost of a leaver"
+)
+
+
+def _pay_bill(factors: Mapping[str, Array]) -> Array:
+    """Make the cost of the pay bill; factors that are nothing are left out."""
+    nothing = np.zeros((1, 1))
+
+    def of(name: str) -> Array:
+        return factors.get(name, nothing)
+
+    pay, due = factors["pay"], of("threshold") * of("posts")
+    insured = np.maximum(pay - due, 0.0) if "threshold" in factors else pay
+    bill = pay * (1 + of("pension")) + insured * of("national insurance")
+    staffed = (1 - of("vacancies")) * (1 + of("agency") * of("agency premium"))
+    return bill * staffed + of("turnover") * of("posts") * of("cost of a leaver")
 
 
 class PayLine(Line):
@@ -112,9 +142,41 @@ class PayLine(Line):
             cost = pay * (on_costs * staffed) + insured * (insurance * staffed)
         return cost if self.turnover == 0 else cost + self._leavers(paths, pay)
 
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show pay, its on-costs and how it is staffed; each of the three moves as a whole."""
+        award = (("award", self.award), ("flat_award", self.flat_award))
+        fields = tuple(each for each in award if each[1] != 0)
+        pay = self._pay(paths)
+        factors = [Factor("pay", "GBP", from_base(self.pay, pay), "pay", fields)]
+        in_base_year = {
+            "pension": self.base_pension,
+            "national_insurance": self.base_national_insurance,
+            "threshold": self.base_threshold,
+        }
+        for name, component in _MOVED.items():
+            held: Assumption = getattr(self, name)
+            base = in_base_year.get(name)
+            if held != 0 or base is not None:
+                first = paths.planned_paths.value(held if base is None else base)[0]
+                values = from_base(first, paths.value(held))
+                unit = "GBP a post" if name == "threshold" else ""
+                words = name.replace("_", " ")
+                moved = component if base is not None or may_move(held) else None
+                factors.append(Factor(words, unit, values, moved, ((name, held),)))
+        if self.posts:
+            factors.append(Factor("posts", "posts", steady(self.posts, paths.horizon)))
+        if self.turnover != 0:
+            cost = from_base(self.leaver_cost, self._a_leaver(pay))
+            factors.append(Factor("cost of a leaver", "GBP", cost, "pay"))
+        return Anatomy(tuple(factors), _pay_bill, _WORDS)
+
+    def _a_leaver(self, pay: Array) -> Array:
+        return (
+            self.leaver_cost * pay / self.pay if self.pay else np.full(pay.shape, self.leaver_cost)
+        )
+
     def _leavers(self, paths: Paths, pay: Array) -> Array:
-        a_leaver = self.leaver_cost * pay / self.pay if self.pay else self.leaver_cost
-        return paths.value(self.turnover) * (self.posts or 0.0) * a_leaver
+        return paths.value(self.turnover) * (self.posts or 0.0) * self._a_leaver(pay)
 
     def _pay(self, paths: Paths) -> Array:
         if self.flat_award == 0:

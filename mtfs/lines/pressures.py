@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from mtfs.assumptions import Assumption, Name, PoundsAssumption, Share, YearLabel, form
 from mtfs.distributions import quantile_score
+from mtfs.lines.anatomy import Anatomy, Factor, from_base
 from mtfs.lines.base import Amounts, Line
 from mtfs.paths import Calendar, Paths
 from mtfs.sampling import ShockSpec
@@ -29,6 +31,10 @@ class ChangeLine(Amounts, Line):
     def cost(self, paths: Paths) -> Array:
         """Give the sum standing in each year, GBP."""
         return self.amounts(paths)
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show the sum stated x index x multiplier."""
+        return self.made_of(paths, self.cause)
 
 
 class RiskLine(Line):
@@ -69,15 +75,34 @@ class RiskLine(Line):
         """Give the cost, GBP."""
         if paths.planned:
             return paths.value(self.planned)
+        impact = paths.value(self.impact) * self._there(paths)
+        return impact if self.probability == 1 else impact * self._happens(paths)
+
+    def _there(self, paths: Paths) -> NDArray[np.bool_]:
+        """Say in which years it costs when it happens, shape (year, 1)."""
         first = paths.calendar.years.index(self.year)
         lead = np.arange(paths.horizon)[:, None]
         there = lead >= first
         if self.lasts is not None:
             there &= lead < first + self.lasts
-        impact = paths.value(self.impact) * there
-        if self.probability == 1:
-            return impact
-        return impact * (paths.score(f"{self.name}.happens") < quantile_score(self.probability))
+        return there
+
+    def _happens(self, paths: Paths) -> NDArray[np.bool_]:
+        score = paths.score(f"{self.name}.happens")
+        return np.asarray(score < quantile_score(self.probability))
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show its impact in the years in which it costs, if it happens."""
+        held: tuple[tuple[str, Assumption], ...] = (("planned", self.planned),)
+        name, values = "held in the plan", paths.value(self.planned)
+        if not paths.planned:
+            held = (("impact", self.impact),)
+            name, values = "impact", paths.value(self.impact) * self._there(paths)
+        factors = [Factor(name, "GBP", from_base(0.0, values), "risks", held)]
+        if not paths.planned and self.probability < 1:
+            happens = self._happens(paths) * np.ones((paths.horizon, 1))
+            factors.append(Factor("happens", "", from_base(0.0, happens), "risks"))
+        return Anatomy(tuple(factors))
 
 
 class ContingencyLine(Line):

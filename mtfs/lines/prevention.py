@@ -22,6 +22,7 @@ from mtfs.assumptions import (
     stated_numbers,
 )
 from mtfs.drivers import Driver
+from mtfs.lines.anatomy import Anatomy, Factor, from_base
 from mtfs.lines.base import Line
 from mtfs.lines.care import CareLine
 from mtfs.paths import Calendar, Paths
@@ -127,6 +128,18 @@ class PreventionLine(Line):
     def cost(self, paths: Paths) -> Array:
         """Give the spending, GBP."""
         return (self.base + paths.value(self.spend)) * paths.index(self.growth)
+
+    def anatomy(self, paths: Paths) -> Anatomy:
+        """Show what is spent x the index of its prices."""
+        spent = from_base(self.base, self.base + paths.value(self.spend))
+        index = from_base(1.0, paths.index(self.growth))
+        name = "prevention spending"
+        return Anatomy(
+            (
+                Factor("spending", "GBP", spent, name, (("spend", self.spend),)),
+                Factor("index", "", index, name, (("growth", self.growth),)),
+            )
+        )
 
     def strength(self, paths: Paths) -> Array:
         """Give how strongly it works, 1 being ``effect_at`` in full; negative after a cut."""

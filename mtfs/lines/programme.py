@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtfs.lines.anatomy import Anatomy, Factor, from_base
 from mtfs.lines.savings import Deliverable, Saving, SavingsTarget
 from mtfs.paths import Calendar, Paths
 from mtfs.vocabulary import Array, MtfsError
@@ -85,6 +86,34 @@ class Scheme:
             lost = lost + (planned - lost) * needed.lost
         return arrived, planned - arrived - lost, lost
 
+    def anatomy(
+        self,
+        delivered: Array,
+        late: Array,
+        lost: Array,
+        *,
+        parts: Mapping[str, Array] | None = None,
+    ) -> Anatomy:
+        """Show savings delivered as what was planned, less what is late and what is lost.
+
+        Parameters
+        ----------
+        delivered, late, lost
+            As :meth:`outcome` gives them.
+        parts
+            As :meth:`Programme.terms_drawn` gives them.
+        """
+        levels = (("levels", self.terms.levels),)
+        planned = from_base(0.0, delivered + late + lost)
+        return Anatomy(
+            (
+                Factor("planned", "GBP", planned, "savings", levels, parts or {}),
+                Factor("late", "GBP", -from_base(0.0, late), "savings late"),
+                Factor("lost", "GBP", -from_base(0.0, lost), "savings lost"),
+            ),
+            "sum",
+        )
+
     def progress(self, paths: Paths, common: float, needed: Progress | None) -> Progress:
         """Say how far it has come, for schemes that need it.
 
@@ -151,6 +180,18 @@ class Programme:
         """Give each scheme's savings delivered, late and lost, GBP."""
         for scheme, needed in self._with_progress(paths):
             yield scheme.outcome(paths, self.common, needed)
+
+    def terms_drawn(self, name: str, paths: Paths) -> dict[str, Array]:
+        """Give what a draw says of how one scheme arrives, shape (1 + year, draw) or (.., 1)."""
+        for scheme, needed in self._with_progress(paths):
+            if scheme.name == name and not paths.planned:
+                years = np.ones((1 + paths.horizon, 1))
+                drawn = scheme.terms.terms_drawn(paths, self.common)
+                found = {said: years * value for said, value in drawn.items()}
+                if needed is not None:
+                    found["as far as what it needs"] = from_base(0.0, needed.arrived)
+                return found
+        return {}
 
     def _with_progress(self, paths: Paths) -> Iterator[tuple[Scheme, Progress | None]]:
         found: dict[str, Progress] = {}

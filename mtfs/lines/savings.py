@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Annotated, Literal, Self
 
@@ -231,14 +232,34 @@ class Deliverable(Noted):
         arrive = partial(arriving, planned, share, self.slipped, run_off=self.run_off)
         if not self.delays:
             return arrive()
+        total, late = np.zeros(()), np.zeros((), dtype=bool)
+        for years, happens in self._delayed(paths):
+            total = total + arrive(late=years) * happens
+            late = late | happens
+        return np.asarray(total + arrive() * ~late)
+
+    def _delayed(self, paths: Paths) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """Give each delay's years, and in which draws it comes about, shape (draw,)."""
         score = paths.score(f"{self.scheme}.delay")
-        chance, total, below = 0.0, np.zeros(()), np.zeros(score.shape, dtype=bool)
+        chance, below = 0.0, np.zeros(score.shape, dtype=bool)
         for delay in self.delays:
             chance += delay.probability
             within = score < quantile_score(chance) if chance < 1 else np.ones_like(below)
-            total = total + arrive(late=delay.years) * (within & ~below)
+            yield delay.years, within & ~below
             below = within
-        return np.asarray(total + arrive() * ~below)
+
+    def terms_drawn(self, paths: Paths, common: float) -> dict[str, Array]:
+        """Give what a draw says of how it arrives, shape (draw,) or (1,)."""
+        found = {
+            "share delivered in its year": self._share(paths, common),
+            "share of the rest that comes later": np.array([self.slipped]),
+        }
+        if self.starts < 1:
+            found["starts"] = self._started(paths).astype(np.float64)
+        if self.delays:
+            delayed = self._delayed(paths)
+            found["years late"] = np.asarray(sum(years * happens for years, happens in delayed))
+        return found
 
 
 class Saving(Deliverable):
