@@ -13,6 +13,7 @@ from mtfs import accessor as _accessor  # noqa: F401 - registers ds.mtfs
 from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
+    from mtfs.adequacy import adequacy_table, reserve_adequacy
     from mtfs.appraisal import payback
     from mtfs.attribution import bridge_table
     from mtfs.attribution_by_driver import driver_reach
@@ -61,9 +62,12 @@ if TYPE_CHECKING:
     from mtfs.published import place_published
     from mtfs.rebasing import rebase, rebase_table
     from mtfs.returns import budget_drift, drift_correlation
+    from mtfs.risks import risk_register
+    from mtfs.robustness import section_25
     from mtfs.scenarios import Scenario, Scenarios
     from mtfs.sensitivity import sensitivity_table, tornado
     from mtfs.shifts import Shift, usual_shifts
+    from mtfs.stress import reverse_stress, stress_table, stress_words
     from mtfs.targets import Target, parse_event, parse_target
 
 __version__ = VERSION
@@ -82,6 +86,7 @@ _HOMES = {
     "Scenarios": "mtfs.scenarios",
     "Shift": "mtfs.shifts",
     "Target": "mtfs.targets",
+    "adequacy_table": "mtfs.adequacy",
     "annual": "mtfs.measures",
     "bridge": "mtfs.bridges",
     "bridge_table": "mtfs.attribution",
@@ -123,11 +128,17 @@ _HOMES = {
     "quantiles": "mtfs.measures",
     "rebase": "mtfs.rebasing",
     "rebase_table": "mtfs.rebasing",
+    "reserve_adequacy": "mtfs.adequacy",
     "reserve_risk": "mtfs.measures",
+    "reverse_stress": "mtfs.stress",
+    "risk_register": "mtfs.risks",
     "save_gap": "mtfs.io",
     "save_plan": "mtfs.io",
     "savings_by_service": "mtfs.measures",
     "scores_of": "mtfs.projection",
+    "section_25": "mtfs.robustness",
+    "stress_table": "mtfs.stress",
+    "stress_words": "mtfs.stress",
     "sensitivity_table": "mtfs.sensitivity",
     "summary": "mtfs.measures",
     "tornado": "mtfs.sensitivity",
@@ -153,6 +164,7 @@ __all__ = [
     "Shift",
     "Target",
     "__version__",
+    "adequacy_table",
     "annual",
     "bridge",
     "bridge_table",
@@ -194,12 +206,18 @@ __all__ = [
     "quantiles",
     "rebase",
     "rebase_table",
+    "reserve_adequacy",
     "reserve_risk",
+    "reverse_stress",
+    "risk_register",
     "save_gap",
     "save_plan",
     "savings_by_service",
     "scores_of",
+    "section_25",
     "sensitivity_table",
+    "stress_table",
+    "stress_words",
     "summary",
     "tornado",
     "total",

@@ -171,3 +171,42 @@ def test_no_module_bears_a_public_name():
     # `mtfs.rebase` would be the module, not the function, once anything had imported it
     modules = {path.stem for path in (ROOT / "mtfs").iterdir()}
     assert not modules & set(mtfs.__all__)
+
+
+def numbers(page, row):
+    """Give the numbers of a table's row on a page, by how the row starts."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith(f"| {row}"))
+    return [float(cell.strip(" %")) for cell in line.split("|")[3:-1]]
+
+
+def test_the_page_on_reserves_shows_what_is_found():
+    page = "docs/how-to/reserves.md"
+    for name, row in (
+        ("nottinghamshire_2024", "Nottinghamshire"),
+        ("leicestershire_2024", "Leicestershire"),
+        ("nottingham_2025", "Nottingham City"),
+    ):
+        found = mtfs.reserve_adequacy(mtfs.load_example(name), policies=["none"], seed=1)
+        table = mtfs.adequacy_table(found).loc["none"]
+        shown = [
+            round(table["opening"], 1),
+            round(table["opening_needed"], 1),
+            round(100 * table["exhausted"]),
+            round(table["unfunded_mean"], 1),
+            round(table["unfunded_shortfall"], 1),
+            round(found["council_tax_percent"].item() / 1e6, 1),
+            round(table["opening_needed_percent"]),
+        ]
+        assert numbers(page, row) == shown
+
+
+def test_the_page_on_stress_shows_what_is_found():
+    held = {}
+    exec(block("docs/how-to/stress.md", "python"), held)  # noqa: S102 - our own page
+    said = mtfs.stress_words(held["found"]).split()
+    assert block("docs/how-to/stress.md", "text").split() == said
+    text = (ROOT / "docs/how-to/stress.md").read_text(encoding="utf-8")
+    assert f"{held['found']['form_chance'].item():.1%} here" in text
+    own = mtfs.reverse_stress(held["plan"], "gap 2028/29 > 64m", seed=1)
+    assert own["distance"].item() == 0
