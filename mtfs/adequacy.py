@@ -14,15 +14,13 @@ from mtfs.engine import engine_of
 from mtfs.lines import CouncilTax
 from mtfs.measures import Unit, in_unit, quantiles_of, reserve_risk, share_of_draws
 from mtfs.plan import Plan
-from mtfs.projection import project_gap
-from mtfs.sampling import fresh_seed, require_seed
-from mtfs.schema import BALANCE, require_projection
+from mtfs.projection import draws_meant, plan_meant, project_gap
+from mtfs.schema import BALANCE
 from mtfs.vocabulary import (
     Array,
     MtfsError,
     PlanWarning,
     listing,
-    require_count,
     require_share,
     suggest,
 )
@@ -126,7 +124,8 @@ def reserve_adequacy(
     >>> found["median_year"].item()
     '2028/29'
     """
-    plan, count, seed = subject_of(plan_or_ds, n_draws, seed)
+    plan = plan_meant(plan_or_ds)
+    count, seed = draws_meant(plan_or_ds, n_draws, seed)
     require_share(level, "level", open_ends=True)
     wanted = _require_policies(policies)
     if not any(fund.absorbs for fund in plan.reserves.funds):
@@ -174,33 +173,10 @@ def reserve_adequacy(
     return found
 
 
-def subject_of(
-    plan_or_ds: Plan | Mapping[str, Any] | xr.Dataset, n_draws: int | None, seed: int | None
-) -> tuple[Plan, int, int]:
-    """Give the plan, and how many draws of which seed."""
-    if isinstance(plan_or_ds, xr.Dataset):
-        attrs = require_projection(plan_or_ds).attrs
-        if "seed" not in attrs:
-            msg = (
-                "the projection was made from given scores, which it does not hold, so it cannot "
-                "be run again under another policy or otherwise; give the plan, n_draws and seed"
-            )
-            raise MtfsError(msg)
-        if n_draws is not None or seed is not None:
-            msg = "a projection is run again on its own draws; leave 'n_draws' and 'seed' out"
-            raise MtfsError(msg)
-        return _quietly(attrs["plan"]), int(attrs["n_draws"]), int(attrs["seed"])
-    plan = plan_or_ds if isinstance(plan_or_ds, Plan) else Plan.model_validate(plan_or_ds)
-    seed = fresh_seed() if seed is None else require_seed(seed)
-    return plan, require_count(N_DRAWS if n_draws is None else n_draws, "n_draws"), seed
-
-
-def _quietly(plan: str | Mapping[str, Any]) -> Plan:
+def _quietly(plan: Mapping[str, Any]) -> Plan:
     """Make a plan that differs from one already warned of."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PlanWarning)
-        if isinstance(plan, str):
-            return Plan.model_validate_json(plan)
         return Plan.model_validate(plan)
 
 

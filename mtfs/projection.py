@@ -165,16 +165,16 @@ def draws_meant(
     """
     if isinstance(plan, xr.Dataset):
         attrs = require_projection(plan).attrs
-        if n_draws is not None or seed is not None:
-            msg = (
-                "a projection is run again on its own draws; leave 'n_draws' and 'seed' out, or "
-                "give its plan"
-            )
-            raise MtfsError(msg)
         if "seed" not in attrs:
             msg = (
                 "the projection was made from given scores, which it does not hold: give its plan, "
                 "with n_draws and seed"
+            )
+            raise MtfsError(msg)
+        if n_draws is not None or seed is not None:
+            msg = (
+                "a projection is run again on its own draws; leave 'n_draws' and 'seed' out, or "
+                "give its plan"
             )
             raise MtfsError(msg)
         return int(attrs["n_draws"]), int(attrs["seed"])

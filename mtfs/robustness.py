@@ -19,11 +19,10 @@ from mtfs.adequacy import (
     put,
     reserve_adequacy,
     share_error,
-    subject_of,
 )
 from mtfs.lines import ContingencyLine
 from mtfs.measures import quantiles_of, share_of_draws
-from mtfs.projection import project_gap
+from mtfs.projection import draws_meant, plan_meant, project_gap
 from mtfs.risks import Risk, risks_of, total_of
 
 if TYPE_CHECKING:
@@ -73,7 +72,8 @@ def section_25(
     MtfsError
         As :func:`mtfs.reserve_adequacy`.
     """
-    plan, count, seed = subject_of(plan_or_ds, n_draws, seed)
+    plan = plan_meant(plan_or_ds)
+    count, seed = draws_meant(plan_or_ds, n_draws, seed)
     found = reserve_adequacy(plan, level=level, policies=policies, n_draws=count, seed=seed)
     ds = project_gap(plan, n_draws=count, seed=seed)
     _add_estimates(found, ds)

@@ -14,13 +14,12 @@ import pandas as pd
 import xarray as xr
 from scipy import special
 
-from mtfs.adequacy import subject_of
 from mtfs.events import ANY, EVERY, QUANTITIES, Event, Quantity
 from mtfs.lines.savings import COMMON
 from mtfs.measures import share_of_draws
 from mtfs.nearest import Search
 from mtfs.plan import Plan
-from mtfs.projection import project, scores_of
+from mtfs.projection import draws_meant, plan_meant, project, scores_of
 from mtfs.schema import planned_name
 from mtfs.targets import parse_event
 from mtfs.vocabulary import Array, MtfsError, require_count
@@ -109,7 +108,8 @@ def reverse_stress(
     ([[0.04]], 2.0)
     """
     wanted = parse_event(event)
-    plan, count, seed = subject_of(plan_or_ds, n_draws, seed)
+    plan = plan_meant(plan_or_ds)
+    count, seed = draws_meant(plan_or_ds, n_draws, seed)
     scores = scores_of(plan, n_draws=count, seed=seed)
     ds = project(plan, scores)
     breaches = wanted.happens(ds)

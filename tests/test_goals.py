@@ -355,12 +355,14 @@ def test_values_that_differ_by_year_are_set_to_one_nearest_to_their_average():
 # Wrong input
 
 
-def test_a_projection_of_given_scores_has_no_seed_to_take():
+def test_a_projection_brings_its_own_draws():
     plan = normal()
-    ds = mtfs.project(plan, mtfs.scores_of(plan, n_draws=50, seed=2))
     options = {"lever": "base_gap", "bounds": (-1e6, 1e6), "target": "E(gap 2026/27) <= 3m"}
+    given = mtfs.project(plan, mtfs.scores_of(plan, n_draws=50, seed=2))
     with pytest.raises(MtfsError, match="made from given scores, which it does not hold"):
-        goal_seek(ds, **options)
+        goal_seek(given, **options)
+    ds = mtfs.project_gap(plan, n_draws=50, seed=2)
+    assert (goal_seek(ds, **options).n_draws, goal_seek(ds, **options).seed) == (50, 2)
     with pytest.raises(MtfsError, match="leave 'n_draws' and 'seed' out, or give its plan"):
         goal_seek(ds, seed=2, **options)
 

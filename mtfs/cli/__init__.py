@@ -6,7 +6,7 @@ import warnings
 
 import typer
 
-from mtfs.cli import describing, projecting
+from mtfs.cli import deciding, describing, explaining, projecting
 from mtfs.cli.doors import fail
 from mtfs.vocabulary import MtfsError, PlanWarning
 
@@ -16,7 +16,12 @@ app = typer.Typer(
     help="A council's medium-term financial strategy as a distribution.",
     pretty_exceptions_enable=False,
 )
-for _commands in (projecting.COMMANDS, describing.COMMANDS):
+for _commands in (
+    projecting.COMMANDS,
+    explaining.COMMANDS,
+    deciding.COMMANDS,
+    describing.COMMANDS,
+):
     for _command in _commands:
         app.command()(_command)
 

@@ -11,8 +11,14 @@ import typer
 from mtfs.vocabulary import PlanError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
     from mtfs.monitoring import Monitoring
     from mtfs.plan import Plan
+    from mtfs.scenarios import Scenarios
 
 PlanArgument = Annotated[str, typer.Argument(help="A plan's YAML file, or the name of an example.")]
 MonitoringArgument = Annotated[
@@ -20,6 +26,8 @@ MonitoringArgument = Annotated[
 ]
 Draws = Annotated[int, typer.Option(help="Joint outcomes to draw.")]
 Seed = Annotated[int | None, typer.Option(help="Fixes the result; fresh unless given.")]
+_TEXT = {"closure", "basis", "shift", "lever", "kind"}  # columns of words
+Year = Annotated[str | None, typer.Option(help="Such as 2027/28; the last unless given.")]
 MONITORING = "monitoring/"
 
 
@@ -95,10 +103,48 @@ def show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
     table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
-        text = number == 0 or column in {"closure", "basis"}
+        text = number == 0 or column in _TEXT
         table.add_column(column, justify="left" if text else "right", no_wrap=not text)
     for row in rows:
         table.add_row(*row)
     console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
     console.print(table)
     console.print()
+
+
+def scenarios_of(document: str, plan: Plan) -> Scenarios:
+    """Load a file of scenarios by path or as an example, and check it against its plan."""
+    from mtfs.io import load_example_scenarios, load_scenarios
+
+    if Path(document).exists() or Path(document).suffix:
+        return load_scenarios(document, plan)
+    return load_example_scenarios(document)
+
+
+def the_year(plan: Plan, year: str | None) -> str:
+    """Give the year that is asked for, the last unless one is."""
+    if year is None:
+        return plan.years[-1]
+    if year not in plan.years:
+        fail(f"'{year}' is not a year of the plan; it has {', '.join(plan.years)}")
+    return year
+
+
+def spread_of(row: pd.Series, names: Iterable[str]) -> list[str]:
+    """Write figures with their standard errors."""
+    return [f"{row[name]:.2f} ({row[f'{name}_se']:.2f})" for name in names]
+
+
+def draw_picture(draw: Callable[[], Axes], path: Path) -> Path:
+    """Draw a picture into a file, which is whole or not there."""
+    import matplotlib as mpl
+
+    from mtfs.io.results import beside
+
+    mpl.use("Agg")
+    figure = draw().get_figure(root=True)
+    if figure is None:
+        fail(f"{path}: nothing was drawn")
+    with beside(path) as fresh:
+        figure.savefig(fresh, dpi=150)
+    return path

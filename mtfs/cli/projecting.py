@@ -12,6 +12,7 @@ from mtfs.cli.doors import (
     MonitoringArgument,
     PlanArgument,
     Seed,
+    draw_picture,
     fail,
     monitoring_of,
     plan_of,
@@ -50,7 +51,7 @@ def run(  # noqa: PLR0917 - typer reads options from the signature
 
         typer.echo(f"wrote {save_gap(ds, output)}")
     if fan is not None:
-        typer.echo(f"wrote {_draw_fan(ds, variable, fan)}")
+        typer.echo(f"wrote {draw_picture(lambda: ds.mtfs.plot.fan(variable=variable), fan)}")
 
 
 def outturn(
@@ -180,18 +181,6 @@ def _show_risks(plan: Plan, ds: xr.Dataset) -> None:
     show_table("chance that ...", ["", "closure", *map(str, ds["year"].to_numpy())], rows)
     if any(item.override for item in plan.memorandum):
         typer.echo("The shortfall to date includes what ended overrides drop on reserves.\n")
-
-
-def _draw_fan(ds: xr.Dataset, variable: str, path: Path) -> Path:
-    import matplotlib as mpl
-
-    from mtfs.io.results import beside
-
-    mpl.use("Agg")
-    axes = ds.mtfs.plot.fan(variable=variable)
-    with beside(path) as fresh:
-        axes.figure.savefig(fresh, dpi=150)
-    return path
 
 
 COMMANDS = (run, outturn, rebase)
