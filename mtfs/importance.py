@@ -6,7 +6,7 @@ has its share beside the drivers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -307,7 +307,7 @@ def _group_of(groups: object, kinds: Mapping[str, str]) -> dict[str, str]:
         raise MtfsError(msg)
     found: dict[str, str] = {}
     for group, names in groups.items():
-        if isinstance(names, str) or not names:
+        if isinstance(names, str) or not isinstance(names, Iterable) or not names:
             msg = f"group '{group}' holds {names!r}; expected a list of names"
             raise MtfsError(msg)
         for name in names:

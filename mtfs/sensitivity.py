@@ -144,7 +144,13 @@ def _rows(plan: Plan, shifts: Shift | Iterable[Shift | Mapping[str, Any]] | None
             return found
         msg = "the plan holds nothing that is usually shifted; give 'shifts'"
         raise MtfsError(msg)
-    given = (shifts,) if isinstance(shifts, Shift | Mapping) else shifts
+    given: Any = (shifts,) if isinstance(shifts, Shift | Mapping) else shifts
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        msg = (
+            f"'shifts' is {shifts!r}; expected a list of mtfs.Shift, or of mappings such as "
+            "{'path': 'cpi', 'by': 0.01}"
+        )
+        raise MtfsError(msg)
     if found := [Shift.model_validate(each) for each in given]:
         return found
     msg = "'shifts' is empty; leave it out for the usual rows"
@@ -385,6 +391,9 @@ def _groups(
         for name, members in by.items()
     }
     known = [*(driver.name for driver in plan.drivers), *CHANCE_ROWS]
+    if empty := [name for name, members in groups.items() if not members]:
+        msg = f"group '{empty[0]}' holds nothing; expected a list of drivers, or rows of chance"
+        raise MtfsError(msg)
     taken = [name for members in groups.values() for name in members]
     for name in taken:
         if name not in known:
