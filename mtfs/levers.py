@@ -79,6 +79,12 @@ class Lever:
         MtfsError
             When the plan has no such path, year, or no number there.
         """
+        if self.path in {driver.name for driver in plan.drivers} - type(plan).model_fields.keys():
+            msg = (
+                f"'{self.path}' is a driver, which has more than one number: move one of them, "
+                f"such as 'drivers.{self.path}.central'"
+            )
+            raise MtfsError(msg)
         place = locate(plan, self.path).path
         held = value_at(plan, place)
         by_year = _by_year(value_at(plan, place[:-1]), str(place[-1]), held)

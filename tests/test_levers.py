@@ -132,6 +132,7 @@ def test_neutral_values_leave_the_plan_as_it_is():
         ("drivers.growth.previous", "a list that is not one number a year"),
         ("reserves.funds.general fund.general", "is False; expected a number"),
         ("lines.roads.base.more", "does not exist"),
+        ("growth", "'growth' is a driver, .* such as 'drivers.growth.central'"),
     ],
 )
 def test_what_is_no_lever_is_answered(path, said):
