@@ -408,3 +408,79 @@ def test_check_names_a_driver_that_moves_nothing(command, plan):
     assert code == 0
     assert "'spare': moves nothing: no line, saving, funding or other driver follows it" in err
     assert "with warnings: 1" in out
+
+
+# What explains and decides
+
+SCENARIOS = """\
+scenarios:
+  - name: "a 'hard' year: v. 2"
+    changes: {drivers.fee uplift.central: 0.08}
+"""
+LEVERS = "levers: [{name: freeze, changes: {funding.council tax.core_increase: 0.0}}]\n"
+STATES = "states: [{name: dear, changes: {drivers.fee uplift.central: 0.08}}]\n"
+FEW = ("--draws", "100", "--seed", "1")
+
+
+def test_scenarios_of_a_file_are_shown_on_the_same_draws(command, plan, tmp_path):
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(SCENARIOS, encoding="utf-8")
+    code, out, err = command("compare", plan, file, *FEW)
+    assert (code, err) == (0, "")
+    assert "Smallshire, gap of 2029/30" in out
+    assert "a 'hard' year: v. 2" in out
+    file.write_text(LEVERS + STATES, encoding="utf-8")
+    code, out, _ = command("compare", plan, file, *FEW)
+    assert code == 0
+    assert "regret" in out
+
+
+@pytest.mark.parametrize(("held", "lacks"), [(LEVERS, "states"), (STATES, "levers")])
+def test_half_a_grid_is_not_passed_over(command, plan, tmp_path, held, lacks):
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(held, encoding="utf-8")
+    code, out, err = command("compare", plan, file, *FEW)
+    assert (code, out) == (1, "")
+    assert f"and no {lacks}, so that there is no grid to show: add {lacks}" in err
+    file.write_text(SCENARIOS + held, encoding="utf-8")
+    code, out, _ = command("compare", plan, file, *FEW)
+    assert code == 0
+    assert "a 'hard' year: v. 2" in out
+    assert f"and no {lacks}" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("sensitivity",), "fee uplift"),
+        (("tornado", *FEW), "fee uplift"),
+        (("variance", *FEW), "fee uplift"),
+        (("adequacy", *FEW), "respond"),
+    ],
+)
+def test_what_explains_and_decides_prints_its_table(command, plan, words, says):
+    code, out, err = command(words[0], plan, *words[1:])
+    assert (code, err) == (0, "")
+    assert says in out
+
+
+def test_an_event_is_told_in_words(command, plan):
+    code, out, _ = command("stress", plan, "gap 2029/30 > 3m", *FEW)
+    assert code == 0
+    assert "- fee uplift: " in out
+    code, out, err = command("stress", plan, "gap > 3m", *FEW)
+    assert (code, out) == (1, "")
+    assert "does not say when" in err
+
+
+def test_a_goal_that_nothing_meets_writes_no_plan_and_exits_1(command, plan, tmp_path):
+    lever = ("--lever", "funding.council tax.core_increase", "--low", 0.0)
+    goal = ("--target", "E(gap 2029/30) <= 0", "--output", tmp_path / "found.yaml", *FEW)
+    code, out, _ = command("goal-seek", plan, *lever, "--high", 0.03, *goal)
+    assert code == 1
+    assert "No value tried" in out
+    assert not (tmp_path / "found.yaml").exists()
+    code, out, _ = command("goal-seek", plan, *lever, "--high", 0.2, *goal)
+    assert code == 0
+    assert "Answer: " in out
+    assert mtfs.load_plan(tmp_path / "found.yaml").council == "Smallshire"
