@@ -83,6 +83,7 @@ _WORDS = {
     "RPAR": ")",
     "COMMA": "a comma",
     "$END": "nothing more",
+    "<END-OF-FILE>": "nothing more",
 }
 GRAMMAR = f"""A target is one of
   P(<event>) >= 0.8                         a chance; 80% is the same
@@ -230,7 +231,7 @@ class Target:
         """Write a value of what it is about, for people: ``81.3%``, ``GBP 9.84m``."""
         if isinstance(self.statistic, Chance):
             return f"{value:.1%}"
-        return f"GBP {value / 1e6:,.2f}m"
+        return f"GBP {round(value / 1e6, 2) + 0.0:,.2f}m"  # which turns -0 into 0
 
     def difference(self, value: float) -> str:
         """Write a difference of two such values: ``4.2 points`` of a chance, ``GBP 0.35m``."""

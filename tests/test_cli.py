@@ -548,3 +548,35 @@ def test_adequacy_and_stress_speak_of_reserves(command, plan):
     code, _, wrong = command("stress", plan, "gaps > 0")
     assert code == 1
     assert "Did you mean 'gap'?" in wrong
+
+
+LEVER = "levers: [{name: freeze, changes: {funding.council tax.core_increase: 0.0}}]\n"
+STATE = "states: [{name: dear, changes: {drivers.fee uplift.central: 0.08}}]\n"
+CASES = """\
+scenarios:
+  - name: "a 'hard' year: v. 2"
+    changes: {drivers.fee uplift.central: 0.08}
+"""
+
+
+@pytest.mark.parametrize(("held", "lacks"), [(LEVER, "states"), (STATE, "levers")])
+def test_half_a_grid_is_not_passed_over(command, plan, tmp_path, held, lacks):
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(held, encoding="utf-8")
+    code, out, err = command("compare", plan, file, "--draws", "100", "--seed", "1")
+    assert (code, out) == (1, "")
+    assert f"and no {lacks}, so that there is no grid to show: add {lacks}" in err
+    file.write_text(CASES + held, encoding="utf-8")
+    code, out, _ = command("compare", plan, file, "--draws", "100", "--seed", "1")
+    assert code == 0
+    assert "a 'hard' year: v. 2" in out
+    assert f"and no {lacks}" in out
+
+
+def test_an_event_is_told_in_words(command, plan):
+    code, out, _ = command("stress", plan, "gap 2029/30 > 3m", "--draws", "100", "--seed", "1")
+    assert code == 0
+    assert "- fee uplift: " in out
+    code, out, err = command("stress", plan, "gap > 3m", "--draws", "100", "--seed", "1")
+    assert (code, out) == (1, "")
+    assert "does not say when" in err
