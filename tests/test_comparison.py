@@ -315,7 +315,7 @@ def test_what_is_asked_of_a_comparison_is_checked():
         mtfs.comparison_table(mtfs.project_gap(plan(), n_draws=1))
     with pytest.raises(MtfsError, match=r"expected a Dataset from mtfs\.compare"):
         mtfs.differences("gap")
-    with pytest.raises(MtfsError, match="holds no gpa; Did you mean 'gap'"):
+    with pytest.raises(MtfsError, match=r"holds no gpa\. Did you mean 'gap'"):
         mtfs.differences(ds, variable="gpa")
     with pytest.raises(MtfsError, match="'planned_gap' has no draws"):
         mtfs.differences(ds, variable="planned_gap")

@@ -1,5 +1,7 @@
 """Targets: the grammar, and what it measures."""
 
+import re
+
 import numpy as np
 import pytest
 from councils import YEARS, council, run
@@ -196,3 +198,20 @@ def test_meeting_a_target_and_how_near_it_comes():
 def test_no_money_is_written_as_less_than_nothing():
     assert parse_target("E(gap 2028/29) <= 0").shown(-1e-8) == "GBP 0.00m"
     assert parse_target("E(gap 2028/29) <= 0").shown(-1e4) == "GBP -0.01m"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "P(gap 2028/29 <= 10) >= 0.8",
+            "found 10 without a unit: write 10m for millions, or GBP 10",
+        ),
+        ("E(gap 2028/29) <= -2.5", "found -2.5 without a unit: write -2.5m"),
+    ],
+)
+def test_a_small_sum_without_a_unit_is_asked_about(text, said):
+    with pytest.raises(mtfs.MtfsError, match=re.escape(said)):
+        mtfs.parse_target(text)
+    with_pounds = re.sub(r"<= (-?[\d.]+)", r"<= GBP \1", text)
+    assert str(mtfs.parse_target(with_pounds)) == with_pounds
