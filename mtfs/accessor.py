@@ -105,7 +105,7 @@ class GapAccessor:
         self,
         *,
         line: str,
-        year: str,
+        year: str | None = None,
         draw: int | Literal["plan"] | None = None,
         item_kind: ItemKind | None = None,
     ) -> Explanation:

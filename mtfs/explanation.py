@@ -15,7 +15,7 @@ from mtfs.engine import Engine, engine_of
 from mtfs.plan import Plan
 from mtfs.projection import draws_meant, plan_meant, project_gap
 from mtfs.sampling import RandomScores
-from mtfs.schema import planned_name, require_projection
+from mtfs.schema import planned_name, require_projection, require_year
 from mtfs.vocabulary import BLOCK, Array, MtfsError, listing, suggest, year_label, year_start
 from mtfs.waterfall import pounds
 
@@ -83,7 +83,7 @@ def explain(
     ds_or_plan: xr.Dataset | Plan | Mapping[str, Any],
     *,
     line: str,
-    year: str,
+    year: str | None = None,
     draw: int | Literal["plan"] | None = None,
     item_kind: ItemKind | None = None,
     n_draws: int | None = None,
@@ -98,7 +98,7 @@ def explain(
     line
         The line, savings scheme or source of funding.
     year
-        The year of the number.
+        The year of the number, the last unless given.
     draw
         The draw, as numbered in the projection; ``"plan"`` for the council's own table; unless
         given, the draw whose gap in that year is nearest to the median.
@@ -128,9 +128,7 @@ def explain(
     'GBP 100.00 base x 1.21 index = GBP 121.00 net cost'
     """
     ds = _projection(ds_or_plan, n_draws, seed, draw)
-    if year not in (years := [str(label) for label in ds["year"].to_numpy()]):
-        msg = f"'{year}' is not a year of the plan, which runs from {years[0]} to {years[-1]}"
-        raise MtfsError(msg)
+    year = require_year(ds, year)
     plan = plan_meant(ds)
     engine = engine_of(plan)
     kind = _kind_of(line, _names(engine), item_kind)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mtfs.drivers import Driver
+
 
 def reverse_stress(
     plan_or_ds: Plan | Mapping[str, Any] | xr.Dataset,
@@ -422,7 +424,7 @@ def stress_words(ds: xr.Dataset, *, most: int = 6) -> str:
     chance, error = ds["chance"].item(), 100 * ds["chance_se"].item()
     found = [f"'{event}' happens in {chance:.1%} of the draws (standard error {error:.1f} points)."]
     if ds["distance"].item() == 0:
-        found.append("It happens already where every shock is at its centre.")
+        found.append("It happens already at the centre, or where what is as likely as not comes.")
     else:
         span = ds.attrs["span"]
         found.append(
@@ -457,7 +459,8 @@ def _drivers_said(ds: xr.Dataset, plan: Plan) -> list[tuple[float, str]]:
     for driver in plan.drivers:
         one = ds.sel(driver=driver.name)
         away = one["span_deviation_point"].item()
-        if not driver.shocks() or abs(away) < _LEAST_SAID:
+        far = _share_of_way(ds, driver) if len(driver.shocks()) > driver.uncertain else abs(away)
+        if not driver.shocks() or far < _LEAST_SAID:
             continue
         planned, centre, point = (
             one[f"span_{name}"].item() for name in ("planned", "centre", "point")
@@ -468,8 +471,19 @@ def _drivers_said(ds: xr.Dataset, plan: Plan) -> list[tuple[float, str]]:
             shown = [f"{value:.1%}" for value in (point, centre, planned)]
         beside = "" if shown[2] == shown[1] else f" ({shown[2]} planned)"
         text = f"{driver.name}: {shown[0]} instead of {shown[1]}{beside}"
-        found.append((abs(away), f"{text}, {away:+.1f} standard deviations"))
+        found.append((far, f"{text}, {away:+.1f} standard deviations"))
     return found
+
+
+def _share_of_way(ds: xr.Dataset, driver: Driver) -> float:
+    """Give how much of the distance is a driver's, its events included.
+
+    An event as likely as not costs no distance and comes at nearly every point, whether it matters
+    or not; how far it puts its driver from the centre says nothing.
+    """
+    streams = [spec.name for spec in driver.shocks()]
+    share = float(ds["importance"].sel(shock=streams).sum())
+    return math.sqrt(share) * float(ds["distance"])
 
 
 def _plain(value: float) -> str:
@@ -507,7 +521,8 @@ def _others_said(ds: xr.Dataset, plan: Plan) -> list[tuple[float, str]]:
             text, beside = _HAPPENS[what][up].format(part), ""
         elif part in own:
             text, beside = f"'{what}' {'does not come' if up else 'comes'} to '{own[part]}'", ""
-            far = abs(ds["span_deviation_point"].sel(driver=own[part]).item()) + _LEAST_SAID
+            if far < _LEAST_SAID:  # as likely as not, and no further from the centre
+                continue
         elif what in _RUNS:
             text = f"{_RUNS[what][up].format(part)} than usual"
         else:

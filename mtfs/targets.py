@@ -92,6 +92,7 @@ GRAMMAR = f"""A target is one of
   E(gap_after_one_offs 2028/29) <= 5.5m     the expected value; mean(...) is the same
 with <=, <, >= or >. {EVENTS}"""
 """how a target is written, as errors show it"""
+LEAST = 0.01  # below it Q0.9 is more likely the ninth decile than nine draws in a thousand
 
 
 @dataclass(frozen=True)
@@ -128,13 +129,17 @@ class Quantile:
     """A quantile of a quantity in a year."""
 
     level: float
-    """share of the draws that lie below, strictly between 0 and 1"""
+    """share of the draws that lie below, from 0.01 to below 1"""
     quantity: Quantity
     when: str
     """a year"""
 
     def __post_init__(self) -> None:
         require_share(self.level, "the quantile", open_ends=True)
+        if self.level < LEAST:
+            percent = plain_number(Decimal(repr(self.level)).scaleb(2))
+            msg = f"Q{percent} is below the first percentile; nine draws in ten lie below Q90"
+            raise MtfsError(msg)
         year_start(self.when)
 
     def of(self, ds: xr.Dataset) -> xr.DataArray:

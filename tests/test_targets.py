@@ -69,7 +69,7 @@ TARGETS = st.one_of(
         st.one_of(
             st.builds(
                 Quantile,
-                st.floats(0, 1, exclude_min=True, exclude_max=True),
+                st.floats(0.01, 1, exclude_max=True),
                 SOME,
                 st.sampled_from(YEARS),
             ),
@@ -215,3 +215,8 @@ def test_a_small_sum_without_a_unit_is_asked_about(text, said):
         mtfs.parse_target(text)
     with_pounds = re.sub(r"<= (-?[\d.]+)", r"<= GBP \1", text)
     assert str(mtfs.parse_target(with_pounds)) == with_pounds
+
+
+def test_a_quantile_as_a_share_is_asked_about():
+    with pytest.raises(MtfsError, match=r"Q0\.9 is below the first percentile.*Q90"):
+        parse_target("Q0.9(gap 2028/29) <= 100m")

@@ -13,9 +13,11 @@ from mtfs.cli.doors import (
     Seed,
     Year,
     fail,
+    made_of,
     plan_of,
     require_target,
     scenarios_of,
+    seeded,
     show_table,
     spread_of,
     the_year,
@@ -48,7 +50,9 @@ def compare(  # noqa: PLR0917 - typer reads options from the signature
         )
         if not found.scenarios:
             fail(half)
-    title = f"{held.council}, {variable} of {shown}, GBP m (Monte Carlo standard error)"
+    seed = seeded(seed)
+    made = made_of(draws, seed)
+    title = f"{held.council}, {variable} of {shown}, GBP m (Monte Carlo standard error); {made}"
     if found.scenarios:
         ds = compared(found, baseline=held, n_draws=draws, seed=seed)
         table = comparison_table(ds, variable=variable, year=shown)
@@ -56,14 +60,16 @@ def compare(  # noqa: PLR0917 - typer reads options from the signature
         rows = [
             [
                 str(name),
+                f"{row['plan']:.2f}",
                 *spread_of(row, names),
                 *spread_of(row, ["difference_mean"]),
                 f"{row['difference_P10']:.2f} to {row['difference_P90']:.2f}",
                 f"{row['better']:.0%}",
+                f"{row['same']:.0%}",
             ]
             for name, row in table.iterrows()
         ]
-        show_table(title, ["", *names, "change", "P10 to P90", "better"], rows)
+        show_table(title, ["", "plan", *names, "change", "P10 to P90", "better", "same"], rows)
     if found.levers and found.states:
         grid = compare_grid(held, found, n_draws=draws, seed=seed)
         table = grid_table(grid, variable=variable, year=shown)
@@ -132,16 +138,25 @@ def adequacy(
     from mtfs.risks import risk_register
     from mtfs.robustness import section_25
 
-    held = plan_of(plan)
+    held, seed = plan_of(plan), seeded(seed)
     found = section_25(held, level=level, n_draws=draws, seed=seed)
     table = adequacy_table(found)
     names = ("opening_needed", "margin", "unfunded_mean", "unfunded_shortfall")
     rows = [
-        [str(policy), f"{row['opening']:.1f}", *spread_of(row, names), f"{row['exhausted']:.1%}"]
+        [
+            f"{policy} (this plan's)" if policy == held.reserves.closure.policy else str(policy),
+            f"{row['opening']:.1f}",
+            *spread_of(row, names),
+            f"{row['exhausted']:.1%}",
+        ]
         for policy, row in table.iterrows()
     ]
-    title = f"{held.council}, usable reserves that survive with {level:.0%}, GBP m (standard error)"
-    columns = ["closure", "opening", *(name.replace("_", " ") for name in names), "exhausted"]
+    title = (
+        f"{held.council}, usable reserves that survive with {level:.0%}, GBP m (standard error); "
+        f"{made_of(draws, seed)}"
+    )
+    means = ("needed", "margin", "unfunded, mean", f"mean of worst {1 - level:.0%}")
+    columns = ["closure", "opening", *means, "exhausted"]
     show_table(title, columns, rows)
     register = risk_register(held, n_draws=draws, seed=int(found.attrs["seed"]))
     if len(register) > 1:
@@ -149,7 +164,8 @@ def adequacy(
             [str(name), str(row["kind"]), *(f"{row[x]:.2f}" for x in ("expected", "planned"))]
             for name, row in register.iterrows()
         ]
-        show_table("risks, all years, GBP m", ["", "kind", "expected", "planned"], rows)
+        columns = ["", "kind", "expected loss", "planned for it"]
+        show_table("risks, all years, GBP m; the total leaves contingency out", columns, rows)
 
 
 def stress(
@@ -161,7 +177,9 @@ def stress(
     """Say what would most likely have to happen for an event, such as a gap beyond a sum."""
     from mtfs.stress import reverse_stress, stress_words
 
-    typer.echo(stress_words(reverse_stress(plan_of(plan), event, n_draws=draws, seed=seed)))
+    held, seed = plan_of(plan), seeded(seed)
+    said = stress_words(reverse_stress(held, event, n_draws=draws, seed=seed))
+    typer.echo(f"{held.council}: {made_of(draws, seed)}\n{said}")
 
 
 COMMANDS = (compare, goal_seek, adequacy, stress)

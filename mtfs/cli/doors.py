@@ -148,3 +148,15 @@ def draw_picture(draw: Callable[[], Axes], path: Path) -> Path:
     with beside(path) as fresh:
         figure.savefig(fresh, dpi=150)
     return path
+
+
+def seeded(seed: int | None) -> int:
+    """Give a seed to run with and to print, so that what is printed can be had again."""
+    from mtfs.sampling import fresh_seed
+
+    return fresh_seed() if seed is None else seed
+
+
+def made_of(draws: int, seed: int) -> str:
+    """Say what a table is made of."""
+    return f"{draws:,} draws, seed {seed}"

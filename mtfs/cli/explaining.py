@@ -14,8 +14,10 @@ from mtfs.cli.doors import (
     Year,
     draw_picture,
     fail,
+    made_of,
     plan_of,
     require_target,
+    seeded,
     show_table,
     spread_of,
     the_year,
@@ -34,8 +36,10 @@ def bridge(  # noqa: PLR0917 - typer reads options from the signature
         str | None, typer.Option(help="A later plan: bridge from PLAN to it, year for year.")
     ] = None,
     by: Annotated[
-        Literal["component", "driver", "service", "item"],
-        typer.Option(help="What the steps are: kinds of change, drivers, services or lines."),
+        Literal["component", "driver", "service", "item", "category"],
+        typer.Option(
+            help="Kinds of change, drivers, services or lines; between two plans also category."
+        ),
     ] = "component",
     start: Annotated[
         Literal["base", "plan"],
@@ -53,12 +57,14 @@ def bridge(  # noqa: PLR0917 - typer reads options from the signature
     require_target(picture, PICTURES)
     old = plan_of(plan)
     new = None if to is None else plan_of(to)
+    seed = seeded(seed)
     by_driver = by == "driver" and new is None  # between plans drivers stand one by one
     view: Literal["component", "driver"] = "driver" if by_driver else "component"
     found = bridged(old, new, view=view, start=start, n_draws=draws, seed=seed)
     shown = the_year(new or old, year)
     table = bridge_table(found, by="component" if by == "driver" else by, year=shown)
-    show_spread(f"{old.council}, {shown}, GBP m (Monte Carlo standard error)", table)
+    made = made_of(draws, seed)
+    show_spread(f"{old.council}, {shown}, GBP m (Monte Carlo standard error); {made}", table)
     if picture is not None:
         from mtfs.plot import waterfall
 
@@ -123,10 +129,14 @@ def tornado(
     require_target(picture, PICTURES)
     held = plan_of(plan)
     shown = the_year(held, year)
+    seed = seeded(seed)
     table = swings(held, year=shown, n_draws=draws, seed=seed)
     names = ("low", "high", "swing")
     rows = [[str(name), *spread_of(row, names)] for name, row in table.iterrows()]
-    title = f"{held.council}, gap of {shown} with one driver varying, GBP m (standard error)"
+    title = (
+        f"{held.council}, gap of {shown} with one driver varying, GBP m (standard error), round "
+        f"{table['base'].iloc[0]:.2f}; {made_of(draws, seed)}"
+    )
     show_table(title, ["", *names], rows)
     if picture is not None:
         from mtfs.plot import tornado as drawn
@@ -151,6 +161,7 @@ def variance(  # noqa: PLR0917 - typer reads options from the signature
 
     held = plan_of(plan)
     shown = the_year(held, year)
+    seed = seeded(seed)
     shares = variance_shares(held, method=method, by=by, n_draws=draws, seed=seed)
     table = variance_table(shares, year=shown)
     names = [str(c) for c in table.columns if f"{c}_se" in table.columns]
@@ -158,7 +169,10 @@ def variance(  # noqa: PLR0917 - typer reads options from the signature
         [str(name), *(f"{row[each]:.3f} ({row[f'{each}_se']:.3f})" for each in names)]
         for name, row in table.iterrows()
     ]
-    title = f"{held.council}, share of the variance of the gap of {shown} (standard error)"
+    title = (
+        f"{held.council}, share of the variance of the gap of {shown} (standard error); "
+        f"{made_of(draws, seed)}"
+    )
     show_table(title, [by, *(each.replace("_", " ") for each in names)], rows)
 
 
