@@ -50,6 +50,7 @@ docs: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/importance.py
 
 # Run it on Python 3.11, the oldest supported, so that the versions suit every later Python too.
 lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -181,7 +182,11 @@ def _quietly(plan: Mapping[str, Any]) -> Plan:
 
 
 def _require_policies(policies: Sequence[Policy]) -> tuple[Policy, ...]:
-    wanted: tuple[Any, ...] = (policies,) if isinstance(policies, str) else tuple(policies)
+    given: Any = (policies,) if isinstance(policies, str) else policies
+    if not isinstance(given, Iterable):
+        msg = f"policies is {policies!r}; expected some of {', '.join(POLICIES)}, in a list"
+        raise MtfsError(msg)
+    wanted = tuple(given)
     for policy in wanted:
         if policy not in POLICIES:
             near = suggest(str(policy), POLICIES)

@@ -222,8 +222,8 @@ def bridge_table(
     Returns
     -------
     pandas.DataFrame
-        A row for where the bridge starts, a row a component (item, service), and a row for the gap
-        it leads to; between plans, of what moves the gap of that year. Columns ``plan``, ``mean``,
+        A row for where the bridge starts, a row for each component (item, service) that moves the
+        gap of that year, and a row for the gap it leads to. Columns ``plan``, ``mean``,
         ``P10``, ``P50``, ``P90``, each but the plan with its standard error (``mean_se`` ...).
         Plans and means add up to the last row; quantiles do not.
 
@@ -255,9 +255,8 @@ def bridge_table(
     if "planned_contribution" in bridge:
         columns = {"plan": rows("planned_") / in_unit(unit)} | columns
     table = pd.DataFrame(columns, index=pd.Index([first, *names, last], name=by))
-    if between:
-        moved = (table.fillna(0.0) != 0).any(axis=1) | table.index.isin([first, last])
-        table = table[moved].copy()
+    moved = (table.fillna(0.0) != 0).any(axis=1) | table.index.isin([first, last])
+    table = table[moved].copy()
     table.attrs.update(unit=unit, year=str(here["year"].item()))
     table.attrs.update({name: bridge.attrs[name] for name in _SAID if name in bridge.attrs})
     return table

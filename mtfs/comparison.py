@@ -145,6 +145,13 @@ def compare_grid(
     """
     base = _require_plan(plan)
     if scenarios is not None:
+        given: Any = scenarios
+        if not isinstance(given, Scenarios):
+            msg = (
+                f"found a {type(given).__name__}; expected what mtfs.load_scenarios gives, or "
+                "give 'levers' and 'states', each a mapping of changes by name"
+            )
+            raise MtfsError(msg)
         if levers is not None or states is not None:
             msg = "give a file's levers and states, or 'levers' and 'states', not both"
             raise MtfsError(msg)
@@ -158,14 +165,13 @@ def compare_grid(
         base,
     )
     n_draws, seed = draws_meant(plan, n_draws, seed)
-    plans = {
-        f"{lever}, {state}": does[lever].combined(worlds[state], base).applied(base)
-        for lever, state in product(does, worlds)
-    }
-    _require_alike({"the plan": base} | plans)
+    plans = []
+    for lever, state in product(does, worlds):  # names may hold commas: joined, two could be one
+        plans.append(does[lever].combined(worlds[state], base).applied(base))
+        _require_alike({"the plan": base, f"{lever}, {state}": plans[-1]})
     said = {"title": f"{base.council}: {len(does)} levers in {len(worlds)} states of the world"}
     labels = {"lever": list(does), "state": list(worlds)}
-    return _side_by_side(list(plans.values()), labels, said, n_draws, seed)
+    return _side_by_side(plans, labels, said, n_draws, seed)
 
 
 def one_scenario(ds: xr.Dataset, name: str) -> xr.Dataset:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _NORMAL = NormalDist()
 MOST_EVENTS = 1000  # a year: more are not rare, and a normal will do
 _CELLS = 544  # cells of a table, 1/32 of a score wide: cubic error below 1e-8 of the spread
+_LAST = math.nextafter(_CELLS, 0.0)  # the last place within the last cell
 StatedAs = Literal["mean", "median", "mode"]
 
 
@@ -351,16 +352,20 @@ def table_of(shape: Tabled) -> Array:
 
 
 def read_table(table: Array, z: Array) -> Array:
-    """Read a table of cubics at scores ``z`` of any shape, all within the score limit."""
+    """Read a table of cubics at scores ``z`` of any shape; beyond the score limit, at its ends.
+
+    Scores within the limit may add up to one beyond it, where 1e-17 of a distribution lies.
+    """
     position = z + SCORE_LIMIT
     position *= _CELLS / (2 * SCORE_LIMIT)
+    np.clip(position, 0.0, _LAST, out=position)
     cell = position.astype(np.intp)
     position -= cell
     out: Array = table[3].take(cell)
     step = np.empty_like(out)
     for order in (2, 1, 0):
         out *= position
-        # the first take has checked the cells; to check again numpy would copy the output
+        # cells are all there; to check them numpy would copy the output
         out += table[order].take(cell, out=step, mode="clip")
     return out
 

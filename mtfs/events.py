@@ -29,8 +29,9 @@ EVENTS = f"""An event is one of
   reserves >= minimum, every year           each fund that has a minimum
   fund 'general fund' 2028/29 >= minimum    one fund; or money
 Quantities: {", ".join(QUANTITIES)}, {RESERVES}, fund 'its name'.
-Money is GBP: 0, 250000, 10k, 10m, GBP -2.5m."""
+Money is GBP: 0, 250000, 10k, 10m, GBP -2.5m; below 1,000 it needs its unit: GBP 500."""
 """how an event is written, as errors show it"""
+POUNDS = 1000  # a sum below it without a unit is more likely millions: a published 64 is 64m
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class Event:
 
 
 def money(value: float) -> str:
-    """Write GBP as targets do, without loss: ``10m``, ``-250k``, ``12.34``.
+    """Write GBP as targets do, without loss: ``10m``, ``-250k``, ``GBP 12.34``.
 
     Examples
     --------
@@ -188,7 +189,7 @@ def money(value: float) -> str:
     for scale, unit in ((6, "m"), (3, "k")):
         if abs(exact) >= 10**scale:
             return plain_number(exact.scaleb(-scale)) + unit
-    return plain_number(exact)
+    return plain_number(exact) if exact == 0 else f"GBP {plain_number(exact)}"
 
 
 def plain_number(number: Decimal) -> str:

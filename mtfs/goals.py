@@ -316,7 +316,6 @@ def _lever(
     if bounds is None:
         msg = f"give 'bounds', the least and greatest value of '{lever}' to try"
         raise MtfsError(msg)
-    years = years if years is None or isinstance(years, str) else tuple(years)
     return Lever(lever, bounds, how or "set", years)
 
 

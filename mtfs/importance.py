@@ -6,7 +6,7 @@ has its share beside the drivers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -307,11 +307,11 @@ def _group_of(groups: object, kinds: Mapping[str, str]) -> dict[str, str]:
         raise MtfsError(msg)
     found: dict[str, str] = {}
     for group, names in groups.items():
-        if isinstance(names, str) or not names:
+        if isinstance(names, str) or not isinstance(names, Iterable) or not names:
             msg = f"group '{group}' holds {names!r}; expected a list of names"
             raise MtfsError(msg)
         for name in names:
-            if name not in kinds:
+            if not isinstance(name, str) or name not in kinds:
                 msg = (
                     f"group '{group}' names '{name}', which is nothing uncertain that could "
                     f"move the variable.{suggest(str(name), kinds)} There is: {listing(kinds, 60)}."
@@ -343,7 +343,9 @@ def _require_variable(variable: str) -> None:
     held = [name for name, each in VARIABLES.items() if each.totals and each.item is None]
     if variable not in held:
         why = " has no one number a draw and year" if variable in VARIABLES else " does not exist"
-        msg = f"variable '{variable}'{why}.{suggest(variable, held)} There is: {listing(held)}."
+        msg = (
+            f"variable '{variable}'{why}.{suggest(str(variable), held)} There is: {listing(held)}."
+        )
         raise MtfsError(msg)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -54,7 +55,11 @@ class Lever:
             raise MtfsError(msg)
         object.__setattr__(self, "bounds", _bounds(self.bounds, self.path))
         if self.years is not None:
-            years = (self.years,) if isinstance(self.years, str) else tuple(self.years)
+            given: Any = (self.years,) if isinstance(self.years, str) else self.years
+            years = tuple(given) if isinstance(given, Iterable) else (given,)
+            if any(not isinstance(year, str) for year in years):
+                msg = f"years of '{self.path}' are {given!r}; expected labels such as ['2026/27']"
+                raise MtfsError(msg)
             if not years or len(set(years)) < len(years):
                 msg = f"years of '{self.path}' are {years!r}; expected each year once, at least one"
                 raise MtfsError(msg)
@@ -79,6 +84,12 @@ class Lever:
         MtfsError
             When the plan has no such path, year, or no number there.
         """
+        if self.path in {driver.name for driver in plan.drivers} - type(plan).model_fields.keys():
+            msg = (
+                f"'{self.path}' is a driver, which has more than one number: move one of them, "
+                f"such as 'drivers.{self.path}.central'"
+            )
+            raise MtfsError(msg)
         place = locate(plan, self.path).path
         held = value_at(plan, place)
         by_year = _by_year(value_at(plan, place[:-1]), str(place[-1]), held)

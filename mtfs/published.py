@@ -149,7 +149,10 @@ def _pounds(name: str, value: object) -> float:
         msg = f"'{name}' is {value!r}; expected GBP, such as 80.8e6"
         raise MtfsError(msg)
     amount = float(value)
-    if not np.isfinite(amount) or 0 < abs(amount) < LEAST:
+    if not np.isfinite(amount):
+        msg = f"'{name}' is {amount:g}; expected GBP, a finite number such as 80.8e6"
+        raise MtfsError(msg)
+    if 0 < abs(amount) < LEAST:
         msg = f"'{name}' is {amount:g}; expected GBP: for {amount:g} million write {amount:g}e6"
         raise MtfsError(msg)
     return amount

@@ -122,7 +122,8 @@ def _override(item: Memorandum, override: Override, paths: Paths) -> Risk:
     ended = item.model_copy(update={"override": override.model_copy(update={"probability": 1.0})})
     _, falls = ended.balances(paths)
     chance = override.probability
-    return Risk(item.name, "override", "reserves", chance * falls, falls, chance)
+    _, held = item.balances(paths.planned_paths)  # a sure end stands in the council's own table
+    return Risk(item.name, "override", "reserves", chance * falls, falls, chance, held[:, 0])
 
 
 def _grant(grant: Grant, paths: Paths) -> Risk:

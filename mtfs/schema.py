@@ -240,10 +240,11 @@ def require_draws(ds: xr.Dataset, *wanted: str) -> xr.Dataset:
         raise MtfsError(msg)
     if missing := [name for name in wanted if name not in ds]:
         names = [str(name) for name in ds.data_vars]
-        short = "" if "cost" in ds or "income" in ds else " Run it with keep='all'."
+        fuller = set(missing) <= VARIABLES.keys() and not {"cost", "income"} & {*names}
+        short = " Run it with keep='all'." if fuller and "plan" in ds.attrs else ""
         msg = (
-            f"the projection holds no {listing(missing)};{suggest(missing[0], names)} "
-            f"it holds {listing(names, 40)}.{short}"
+            f"the projection holds no {listing(missing)}.{suggest(missing[0], names)} "
+            f"It holds {listing(names, 40)}.{short}"
         )
         raise MtfsError(msg)
     return ds

@@ -144,7 +144,13 @@ def _rows(plan: Plan, shifts: Shift | Iterable[Shift | Mapping[str, Any]] | None
             return found
         msg = "the plan holds nothing that is usually shifted; give 'shifts'"
         raise MtfsError(msg)
-    given = (shifts,) if isinstance(shifts, Shift | Mapping) else shifts
+    given: Any = (shifts,) if isinstance(shifts, Shift | Mapping) else shifts
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        msg = (
+            f"'shifts' is {shifts!r}; expected a list of mtfs.Shift, or of mappings such as "
+            "{'path': 'cpi', 'by': 0.01}"
+        )
+        raise MtfsError(msg)
     if found := [Shift.model_validate(each) for each in given]:
         return found
     msg = "'shifts' is empty; leave it out for the usual rows"
@@ -295,7 +301,8 @@ def tornado(
     place = _place(plan, year)
     wanted = [name for name, each in VARIABLES.items() if each.totals and each.item is None]
     if variable not in wanted:
-        msg = f"variable is '{variable}'.{suggest(variable, wanted)} It can be {listing(wanted)}."
+        near = suggest(str(variable), wanted)
+        msg = f"variable is '{variable}'.{near} It can be {listing(wanted)}."
         raise MtfsError(msg)
     scores = RandomScores(seed, n_draws)
     chance = _chance(plan, variable)
@@ -380,17 +387,20 @@ def _groups(
     if not isinstance(by, Mapping):
         msg = f"by is {by!r}; expected 'driver', or a mapping of groups to lists of drivers"
         raise MtfsError(msg)
-    groups = {
-        name: (members,) if isinstance(members, str) else tuple(members)
-        for name, members in by.items()
-    }
+    groups: dict[str, tuple[str, ...]] = {}
+    for name, members in by.items():
+        given: Any = (members,) if isinstance(members, str) else members
+        if not isinstance(given, Iterable) or not (names := tuple(given)):
+            msg = f"group '{name}' holds {members!r}; expected a list of drivers, or rows of chance"
+            raise MtfsError(msg)
+        groups[name] = names
     known = [*(driver.name for driver in plan.drivers), *CHANCE_ROWS]
     taken = [name for members in groups.values() for name in members]
     for name in taken:
         if name not in known:
             msg = (
-                f"a group holds '{name}', which is no driver of the plan.{suggest(name, known)} "
-                f"There is: {listing(known, len(known))}."
+                f"a group holds '{name}', which is no driver of the plan."
+                f"{suggest(str(name), known)} There is: {listing(known, len(known))}."
             )
             raise MtfsError(msg)
         if taken.count(name) > 1:

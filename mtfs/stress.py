@@ -160,7 +160,7 @@ def reverse_stress(
         "seed": seed,
         "n_draws": count,
         "event": str(wanted),
-        "span": f"{plan.years[0]} to {_last_year(wanted, plan.years)}",
+        "span": _span(plan.years[0], _last_year(wanted, plan.years)),
     }
     return found
 
@@ -191,6 +191,10 @@ def _require_some(event: Event, ds: xr.Dataset, happens: NDArray[np.bool_]) -> N
 
 def _last_year(event: Event, years: Sequence[str]) -> str:
     return years[-1] if event.when in {ANY, EVERY} else event.when
+
+
+def _span(first: str, last: str) -> str:
+    return last if first == last else f"{first} to {last}"
 
 
 def _put(found: xr.Dataset, name: str, value: xr.DataArray) -> None:
@@ -420,9 +424,11 @@ def stress_words(ds: xr.Dataset, *, most: int = 6) -> str:
     if ds["distance"].item() == 0:
         found.append("It happens already where every shock is at its centre.")
     else:
+        span = ds.attrs["span"]
         found.append(
             f"The likeliest way there lies {ds['distance'].item():.1f} standard deviations from "
-            f"the centre, where every shock is at its median; {ds.attrs['span']} on average:"
+            "the centre, where every shock is at its median; "
+            + (f"{span} on average:" if " to " in span else f"in {span}:")
         )
         found += [f"- {text};" for _, text in said[:most]]
         if len(said) > most:

@@ -22,6 +22,7 @@ from mtfs.events import (
     EVENTS,
     EVERY,
     FUND,
+    POUNDS,
     Event,
     Quantity,
     Relation,
@@ -83,6 +84,7 @@ _WORDS = {
     "RPAR": ")",
     "COMMA": "a comma",
     "$END": "nothing more",
+    "<END-OF-FILE>": "nothing more",
 }
 GRAMMAR = f"""A target is one of
   P(<event>) >= 0.8                         a chance; 80% is the same
@@ -230,7 +232,7 @@ class Target:
         """Write a value of what it is about, for people: ``81.3%``, ``GBP 9.84m``."""
         if isinstance(self.statistic, Chance):
             return f"{value:.1%}"
-        return f"GBP {value / 1e6:,.2f}m"
+        return f"GBP {round(value / 1e6, 2) + 0.0:,.2f}m"  # which turns -0 into 0
 
     def difference(self, value: float) -> str:
         """Write a difference of two such values: ``4.2 points`` of a chance, ``GBP 0.35m``."""
@@ -310,6 +312,18 @@ def _one_year(statistic: Quantile | Mean, ds: xr.Dataset) -> xr.DataArray:
     return statistic.quantity.values(ds).sel(year=year, drop=True)
 
 
+class _Bare(float):
+    """A small sum without a unit."""
+
+
+def _with_unit(bound: Any) -> Any:
+    """Return a bound whose unit is said, or too large to be of millions."""
+    if isinstance(bound, _Bare):
+        msg = f"found {bound:g} without a unit: write {bound:g}m for millions, or GBP {bound:g}"
+        raise MtfsError(msg)
+    return bound
+
+
 class _Reader:
     """Turns what the parser finds into values, innermost first; methods are named as its rules."""
 
@@ -326,7 +340,9 @@ class _Reader:
     def MONEY(self, text: str) -> float:  # noqa: N802
         plain = re.sub(r"[\s,\u00a3]|GBP", "", text)
         unit = next((unit for unit in _SCALE if plain.endswith(unit)), "")
-        return float(Decimal(plain.removesuffix(unit)).scaleb(_SCALE.get(unit, 0)))
+        number = Decimal(plain.removesuffix(unit))
+        said = unit or number == 0 or abs(number) >= POUNDS or re.search("GBP|\u00a3", text)
+        return (float if said else _Bare)(number.scaleb(_SCALE.get(unit, 0)))
 
     def variable(self, words: list[str]) -> Quantity:
         return Quantity(" ".join(words))
@@ -336,7 +352,7 @@ class _Reader:
         return Quantity(FUND, quoted[1:-1].replace(quoted[0] * 2, quoted[0]))
 
     def event(self, found: list[Any]) -> Event:
-        return _event(*found)
+        return _event(*map(_with_unit, found))
 
     def chance(self, found: list[Any]) -> Chance:
         return Chance(found[-1])
@@ -350,7 +366,7 @@ class _Reader:
         return Mean(quantity, _a_year(quantity, when))
 
     def target(self, found: list[Any]) -> Target:
-        return Target(*found)
+        return Target(*map(_with_unit, found))
 
 
 @cache

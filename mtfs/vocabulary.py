@@ -145,10 +145,13 @@ def weeks_in_year(start: int) -> float:
 
 def require_share(value: float, name: str, *, open_ends: bool = False) -> float:
     """Return ``value`` when it is a share from 0 to 1 (``open_ends``: strictly between)."""
+    bounds = "strictly between 0 and 1" if open_ends else "from 0 to 1"
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        msg = f"{name} is {value!r}; expected a share {bounds}"
+        raise MtfsError(msg)
     inside = 0 < value < 1 if open_ends else 0 <= value <= 1
     if not inside:
         hint = f"; write {value:g}% as {value / 100:g}" if 2 <= value <= 100 else ""  # noqa: PLR2004 - percent
-        bounds = "strictly between 0 and 1" if open_ends else "from 0 to 1"
         msg = f"{name} is {value:g}; expected a share {bounds}{hint}"
         raise MtfsError(msg)
     return value

@@ -252,6 +252,14 @@ def test_the_curve_meets_the_chances_at_both_openings():
             assert share <= high + 1e-3
 
 
+def test_the_curve_is_what_the_plan_gives_with_every_opening():
+    data = normal(5e6).model_dump(exclude_none=True)  # so little that years in a row go unmet
+    plan = mtfs.Plan.model_validate(data | {"horizon": 4})
+    curve = mtfs.reserve_adequacy(plan, policies=["none"], n_draws=40, seed=1)["survival"][0]
+    for balance in curve["balance"].values[::10]:
+        assert curve.sel(balance=balance).item() == survivors(plan, balance, "none")
+
+
 # Doors
 
 
@@ -289,6 +297,9 @@ INSURANCE = {"name": "insurance", "opening": 10.0, "meets_shortfall": False}
     [
         (gapped(), {"level": 1.0}, "level is 1; expected a share strictly between 0 and 1"),
         (gapped(), {"level": 95}, "write 95% as 0.95"),
+        (gapped(), {"level": "0.95"}, "level is '0.95'; expected a share strictly between 0 and 1"),
+        (gapped(), {"level": True}, "level is True; expected a share"),
+        (gapped(), {"policies": None}, "policies is None; expected some of none, plan, respond"),
         (gapped(), {"policies": ["responds"]}, "'responds'. Did you mean 'respond'"),
         (gapped(), {"policies": []}, "expected some of none, plan, respond, each once"),
         (gapped(), {"policies": ["plan", "plan"]}, "each once"),
@@ -305,7 +316,7 @@ INSURANCE = {"name": "insurance", "opening": 10.0, "meets_shortfall": False}
         (mtfs.project(gapped(), {}), {}, "given scores, which it does not hold"),
         (xr.Dataset(), {}, "expected a Dataset from mtfs.project_gap"),
     ],
-    ids=range(13),
+    ids=range(16),
 )
 def test_a_wrong_argument_says_what_was_expected(plan, options, says):
     with pytest.raises(MtfsError, match=says):

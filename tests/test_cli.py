@@ -408,3 +408,175 @@ def test_check_names_a_driver_that_moves_nothing(command, plan):
     assert code == 0
     assert "'spare': moves nothing: no line, saving, funding or other driver follows it" in err
     assert "with warnings: 1" in out
+
+
+NEXT_YEAR = PLAN.replace("first_year: 2026/27", "first_year: 2027/28").replace("1200", "1260")
+SCENARIOS = """\
+council: Smallshire
+scenarios:
+  - name: cheaper care
+    changes:
+      lines.home care.weekly_cost: 320.0
+levers:
+  - name: no decision
+  - name: higher rise
+    changes: {funding.council tax.core_increase: 0.0399}
+states:
+  - name: as planned
+  - name: more people
+    changes: {lines.home care.people: 1300.0}
+"""
+
+
+@pytest.fixture
+def scenarios(tmp_path):
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(SCENARIOS, encoding="utf-8")
+    return file
+
+
+def row(said, name):
+    """Give the words of the first printed row that starts with a name."""
+    return next(line for line in said.splitlines() if line.startswith(name)).split()
+
+
+def test_bridge_leads_from_the_base_budget_to_the_gap(command, plan, tmp_path):
+    picture = tmp_path / "bridge.png"
+    options = ("--draws", 50, "--seed", 1)
+    code, said, _ = command("bridge", plan, *options, "--year", "2027/28", "--picture", picture)
+    assert code == 0
+    base = 1200 * 330 * 365 / 7 / 1e6
+    assert row(said, "base budget")[2] == f"{base - 20.6:.2f}"
+    # the plan's price: 1.05 squared; 2027/28 has 366 days, and prices are split with the weeks
+    grown = base * 1.05**2 * 366 / 365
+    assert row(said, "gap")[1] == f"{grown - 20.6 * 1.0299**2:.2f}"
+    assert picture.stat().st_size > 1000
+    by_driver = command("bridge", plan, *options, "--by", "driver", "--start", "plan")[1]
+    assert row(by_driver, "fee uplift")[2] == "0.00"  # in the plan nothing differs from it
+
+
+def test_bridge_between_two_plans_says_what_changed(command, plan, tmp_path):
+    later = tmp_path / "later.yaml"
+    later.write_text(NEXT_YEAR, encoding="utf-8")
+    code, said, _ = command("bridge", plan, "--to", later, "--draws", 50, "--seed", 1)
+    assert code == 0
+    for name in ("gap in the old plan", "roll-forward", "year added", "gap in the new plan"):
+        assert name in said
+    code, _, wrong = command("bridge", plan, "--year", "2040/41")
+    assert code == 1
+    assert "'2040/41' is not a year of the plan; it has 2026/27" in wrong
+
+
+def test_explain_leads_from_drivers_to_pounds(command, plan):
+    code, said, _ = command("explain", plan, "home care", "--draw", "plan", "--year", "2026/27")
+    assert code == 0
+    assert "1,200 people x GBP 330 a week x 1.05 price x 52.14 weeks = GBP 21.681m" in said
+    assert "fee uplift" in command("explain", plan, "home care", "--draw", 3, "--draws", 5)[1]
+    code, _, wrong = command("explain", plan, "home care", "--draw", "third")
+    assert code == 1
+    assert "--draw is 'third'; expected a number from 0, or 'plan'" in wrong
+    code, _, wrong = command("explain", plan, "home cares")
+    assert code == 1
+    assert "Did you mean 'home care'?" in wrong
+
+
+def test_sensitivity_shows_a_point_of_council_tax(command, plan):
+    code, said, _ = command("sensitivity", plan, "--convention", "annual")
+    assert code == 0
+    first, both = (20.6 * (1.0399**n - 1.0299**n) for n in (1, 2))
+    shown = row(said, "funding.council tax.core_increase")[5:7]
+    assert shown == [f"{-first:.2f}", f"{first - both:.2f}"]
+
+
+def test_what_matters_is_tabulated(command, plan, tmp_path):
+    picture = tmp_path / "tornado.png"
+    options = ("--draws", 200, "--seed", 1)
+    code, said, _ = command("tornado", plan, *options, "--picture", picture)
+    assert code == 0
+    low, high = (float(row(said, "fee uplift")[n]) for n in (2, 4))
+    assert low < 1.92 < high
+    assert picture.exists()
+    code, said, _ = command("variance", plan, *options)
+    assert code == 0
+    assert row(said, "fee uplift")[2] == "1.000"
+    code, said, _ = command("variance", plan, *options, "--method", "sobol", "--by", "service")
+    assert code == 0
+    assert "first order" in said
+
+
+def test_compare_sets_scenarios_and_a_grid_side_by_side(command, plan, scenarios):
+    code, said, _ = command("compare", plan, scenarios, "--draws", 50, "--seed", 1)
+    assert code == 0
+    assert row(said, "cheaper care")[-1] == "100%"
+    assert "regret" in said
+    assert "more people" in said
+    wrong = scenarios.with_name("wrong.yaml")
+    wrong.write_text(SCENARIOS.replace("weekly_cost: 320", "weekly_costs: 320"), encoding="utf-8")
+    code, said, errors = command("compare", plan, wrong)
+    assert (code, said) == (1, "")
+    assert f"{wrong}, line 5" in errors
+    assert "Did you mean 'weekly_cost'?" in errors
+
+
+def test_goal_seek_writes_the_plan_it_finds(command, plan, tmp_path):
+    found = tmp_path / "found.yaml"
+    rise = ("--lever", "funding.council tax.core_increase", "--low", 0, "--high", 0.1)
+    target = ("--target", "E(gap 2026/27) <= 0")
+    options = ("--draws", 50, "--seed", 1, "--output", found)
+    code, said, _ = command("goal-seek", plan, *rise, *target, *options)
+    assert code == 0
+    assert "Answer: " in said
+    assert mtfs.load_plan(found).funding[0].core_increase > 0.0299
+    found.unlink()
+    hard = ("--target", "E(gap 2026/27) <= -10m")
+    code, said, _ = command("goal-seek", plan, *rise, *hard, *options)
+    assert code == 1
+    assert "No value tried from 0 to 0.1 meets it" in said
+    assert not found.exists()
+    code, _, wrong = command("goal-seek", plan, *rise, "--target", "gap < 0", *options)
+    assert code == 1
+    assert "A target is one of" in wrong
+
+
+def test_adequacy_and_stress_speak_of_reserves(command, plan):
+    code, said, _ = command("adequacy", plan, "--draws", 100, "--seed", 1)
+    assert code == 0
+    assert row(said, "none")[1] == "2.0"
+    code, said, _ = command("stress", plan, "unfunded > 0, any year", "--draws", 200, "--seed", 1)
+    assert code == 0
+    assert "happens in" in said
+    code, _, wrong = command("stress", plan, "gaps > 0")
+    assert code == 1
+    assert "Did you mean 'gap'?" in wrong
+
+
+LEVER = "levers: [{name: freeze, changes: {funding.council tax.core_increase: 0.0}}]\n"
+STATE = "states: [{name: dear, changes: {drivers.fee uplift.central: 0.08}}]\n"
+CASES = """\
+scenarios:
+  - name: "a 'hard' year: v. 2"
+    changes: {drivers.fee uplift.central: 0.08}
+"""
+
+
+@pytest.mark.parametrize(("held", "lacks"), [(LEVER, "states"), (STATE, "levers")])
+def test_half_a_grid_is_not_passed_over(command, plan, tmp_path, held, lacks):
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(held, encoding="utf-8")
+    code, out, err = command("compare", plan, file, "--draws", "100", "--seed", "1")
+    assert (code, out) == (1, "")
+    assert f"and no {lacks}, so that there is no grid to show: add {lacks}" in err
+    file.write_text(CASES + held, encoding="utf-8")
+    code, out, _ = command("compare", plan, file, "--draws", "100", "--seed", "1")
+    assert code == 0
+    assert "a 'hard' year: v. 2" in out
+    assert f"and no {lacks}" in out
+
+
+def test_an_event_is_told_in_words(command, plan):
+    code, out, _ = command("stress", plan, "gap 2029/30 > 3m", "--draws", "100", "--seed", "1")
+    assert code == 0
+    assert "- fee uplift: " in out
+    code, out, err = command("stress", plan, "gap > 3m", "--draws", "100", "--seed", "1")
+    assert (code, out) == (1, "")
+    assert "does not say when" in err

@@ -315,7 +315,7 @@ def test_what_is_asked_of_a_comparison_is_checked():
         mtfs.comparison_table(mtfs.project_gap(plan(), n_draws=1))
     with pytest.raises(MtfsError, match=r"expected a Dataset from mtfs\.compare"):
         mtfs.differences("gap")
-    with pytest.raises(MtfsError, match="holds no gpa; Did you mean 'gap'"):
+    with pytest.raises(MtfsError, match=r"holds no gpa\. Did you mean 'gap'"):
         mtfs.differences(ds, variable="gpa")
     with pytest.raises(MtfsError, match="'planned_gap' has no draws"):
         mtfs.differences(ds, variable="planned_gap")
@@ -370,6 +370,23 @@ def test_regret_and_the_best_lever_are_what_a_slow_loop_finds():
     assert table.loc[("dear", "nothing"), "regret"] > table.loc[("as planned", "nothing"), "regret"]
 
 
+def test_of_funding_the_lever_that_brings_most_has_no_regret():
+    levers = {"less": {"funding.grant.amount": 500.0}, "as it is": {}}
+    ds = mtfs.compare_grid(plan(), levers=levers, states={"one": {}}, n_draws=2, seed=1)
+    table = mtfs.grid_table(ds, variable="funding", unit="GBP")
+    assert table["regret"].tolist() == [100.0, 0.0]
+    assert table["best"].tolist() == [0.0, 1.0]
+
+
+def test_names_may_hold_commas_and_still_be_told_apart():
+    levers, states = {"a": {}, "a, b": CUT}, {"b, c": STATES["dear"], "c": {}}
+    ds = mtfs.compare_grid(plan(), levers=levers, states=states, n_draws=3, seed=1)
+    for lever, state in (("a", "b, c"), ("a, b", "c")):
+        both = plan().with_changes(levers[lever] | states[state])
+        own = mtfs.project_gap(both, n_draws=3, seed=1, keep="totals")
+        np.testing.assert_array_equal(ds["gap"].sel(lever=lever, state=state), own["gap"])
+
+
 def test_levers_that_tie_are_all_best():
     ds = mtfs.compare_grid(plan(), levers={"a": {}, "b": {}}, states=STATES, n_draws=5, seed=1)
     table = mtfs.grid_table(ds)
@@ -405,8 +422,10 @@ def test_a_grid_of_a_file_is_one_of_its_levers_and_states():
         ({"scenarios": Scenarios(levers=[{"name": "a"}]), "levers": {}}, "not both"),
         ({"scenarios": Scenarios(levers=[{"name": "a"}])}, "there are no states"),
         ({"scenarios": Scenarios(council="B", levers=[{"name": "a"}])}, "are of 'B'"),
+        ({"scenarios": [Scenario(name="a")]}, r"found a list; expected what mtfs\.load_scenarios"),
+        ({"scenarios": {"a": {}}}, "found a dict; .* or give 'levers' and 'states'"),
     ],
-    ids=range(9),
+    ids=range(11),
 )  # fmt: skip
 def test_a_grid_that_cannot_be_is_refused(options, says):
     with pytest.raises(MtfsError, match=says):

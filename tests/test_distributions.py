@@ -15,6 +15,8 @@ from mtfs.distributions import (
     StudentT,
     Triangular,
     quantile_score,
+    read_table,
+    table_of,
 )
 
 Z = np.linspace(-6, 6, 241)
@@ -213,3 +215,11 @@ def test_bounded_families_stay_within_their_bounds():
 def test_a_distribution_that_cannot_be_says_why(call, says):
     with pytest.raises(MtfsError, match=says):
         call()
+
+
+def test_scores_that_add_up_to_more_than_the_limit_stand_at_the_ends_of_a_table():
+    table = table_of(Beta.from_mean(0.8, 0.1))
+    found = read_table(table, np.array([-12.0, -8.499999, 8.499999, 12.0]))
+    assert (np.diff(found) >= 0).all()
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
+    assert found[3] == pytest.approx(1.0, abs=1e-6)

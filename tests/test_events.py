@@ -36,32 +36,32 @@ def happens(text, ds):
 def test_a_year_every_year_and_any_year_by_hand():
     ds = certain()
     assert ds["gap"].isel(draw=0).values.tolist() == GAPS
-    assert happens("gap 2027/28 <= 5", ds) == [True]
-    assert happens("gap 2027/28 < 5", ds) == [False]
-    assert happens("gap 2027/28 > 4.99", ds) == [True]
-    assert happens("gap <= 5, every year", ds) == [True]
-    assert happens("gap < 5, every year", ds) == [False]
+    assert happens("gap 2027/28 <= GBP 5", ds) == [True]
+    assert happens("gap 2027/28 < GBP 5", ds) == [False]
+    assert happens("gap 2027/28 > GBP 4.99", ds) == [True]
+    assert happens("gap <= GBP 5, every year", ds) == [True]
+    assert happens("gap < GBP 5, every year", ds) == [False]
     assert happens("gap < 0, any year", ds) == [True]
-    assert happens("gap < -1, any year", ds) == [False]
-    assert happens("annual_gap 2028/29 <= -6", ds) == [True]
+    assert happens("gap < GBP -1, any year", ds) == [False]
+    assert happens("annual_gap 2028/29 <= GBP -6", ds) == [True]
 
 
 def test_the_margin_is_the_distance_from_the_boundary():
     ds = certain()
-    assert parse_event("gap 2027/28 <= 4").margin(ds).item() == -1.0
-    assert parse_event("gap <= 6, every year").margin(ds).item() == 1.0  # 6 - 5
-    assert parse_event("gap > 4, any year").margin(ds).item() == 1.0  # 5 - 4
-    margins = parse_event("gap > 4, any year").margins(ds)
+    assert parse_event("gap 2027/28 <= GBP 4").margin(ds).item() == -1.0
+    assert parse_event("gap <= GBP 6, every year").margin(ds).item() == 1.0  # 6 - 5
+    assert parse_event("gap > GBP 4, any year").margin(ds).item() == 1.0  # 5 - 4
+    margins = parse_event("gap > GBP 4, any year").margins(ds)
     assert margins.values.tolist() == [[-2.0, 1.0, -5.0, -4.0]]
     assert margins.attrs["units"] == "GBP"
-    assert parse_event("gap 2027/28 <= 4").margins(ds)["year"].values.tolist() == ["2027/28"]
+    assert parse_event("gap 2027/28 <= GBP 4").margins(ds)["year"].values.tolist() == ["2027/28"]
 
 
 def test_reserves_are_usable_funds_together_and_a_fund_is_itself():
     ds = certain()
     # 2 and 5 fall on the general fund (10 - 2 - 5 = 3); schools' money is not for shortfalls
-    assert happens("reserves 2026/27 >= 14", ds) == [True]
-    assert happens("reserves 2026/27 > 14", ds) == [False]
+    assert happens("reserves 2026/27 >= GBP 14", ds) == [True]
+    assert happens("reserves 2026/27 > GBP 14", ds) == [False]
     assert parse_event("fund 'general fund' 2027/28 >= 0").margin(ds).item() == 3.0
     assert parse_event("fund 'schools' 2027/28 >= 0").margin(ds).item() == 50.0
 
@@ -104,7 +104,7 @@ def test_an_event_and_its_opposite_share_the_draws_out():
     ds = run(plan, n_draws=500)
     for event, opposite in (
         ("reserves >= minimum, every year", "reserves < minimum, any year"),
-        ("gap <= 4, any year", "gap > 4, every year"),
+        ("gap <= GBP 4, any year", "gap > GBP 4, every year"),
     ):
         one, other = (parse_event(text).happens(ds) for text in (event, opposite))
         assert 0 < one.mean() < 1
@@ -136,7 +136,7 @@ def test_a_plan_without_reserves_or_minimum_is_told():
         parse_event("reserves >= minimum, every year").happens(bare)
     apart = {"name": "schools", "opening": 1.0, "meets_shortfall": False}
     with pytest.raises(MtfsError, match="no fund of the plan may meet a shortfall"):
-        parse_event("reserves 2026/27 > 1").happens(held(funds=[apart], surplus_to="schools"))
+        parse_event("reserves 2026/27 > GBP 1").happens(held(funds=[apart], surplus_to="schools"))
 
 
 def test_events_made_in_python_are_checked_too():

@@ -338,6 +338,9 @@ def test_the_table_is_sorted_by_share():
         ({"groups": ["demand"]}, "groups is"),
         ({"groups": {"a": "demand"}}, "group 'a' holds 'demand'; expected a list of names"),
         ({"groups": {"a": []}}, "group 'a' holds"),
+        ({"groups": {"a": 3}}, "group 'a' holds 3; expected a list of names"),
+        ({"groups": {"a": [["demand"]]}}, r"group 'a' names '\['demand'\]'"),
+        ({"variable": None}, "variable 'None' does not exist"),
         (
             {"groups": {"a": ["demnd"]}},
             r"'demnd', which is nothing uncertain.*Did you mean 'demand'",

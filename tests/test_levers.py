@@ -132,6 +132,7 @@ def test_neutral_values_leave_the_plan_as_it_is():
         ("drivers.growth.previous", "a list that is not one number a year"),
         ("reserves.funds.general fund.general", "is False; expected a number"),
         ("lines.roads.base.more", "does not exist"),
+        ("growth", "'growth' is a driver, .* such as 'drivers.growth.central'"),
     ],
 )
 def test_what_is_no_lever_is_answered(path, said):
@@ -176,3 +177,9 @@ def test_the_way_is_one_of_three_and_the_path_is_text():
     assert Lever("base_gap", [0, np.float64(1)]).bounds == (0.0, 1.0)
     assert Lever("base_gap", (0, 1)).name == "base_gap"
     assert Lever("base_gap", (0, 1), label="base").name == "base"
+
+
+@pytest.mark.parametrize("years", [2026, [2026]])
+def test_years_are_labels(years):
+    with pytest.raises(MtfsError, match=r"2026\]?; expected labels such as \['2026/27'\]"):
+        Lever("lines.roads.base", (0.0, 1.0), years=years)

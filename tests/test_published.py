@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from councils import YEARS, council
+from councils import BUDGET, YEARS, council
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +96,11 @@ def test_one_year_is_shown_of_figures_by_year():
 def test_what_cannot_be_placed_is_refused(published, options, says):
     with pytest.raises(MtfsError, match=says):
         placed(published, **options)
+
+
+def test_a_figure_that_is_no_number_is_not_taken_for_millions():
+    with pytest.raises(MtfsError, match=r"'w' is nan; expected GBP, a finite number such as"):
+        mtfs.place_published(council(lines=[BUDGET]), {"w": float("nan")}, n_draws=2, seed=1)
 
 
 def test_a_balanced_year_is_a_figure():

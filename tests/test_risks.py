@@ -60,6 +60,30 @@ def test_of_a_saving_what_does_not_arrive_is_at_risk():
     assert first.loc["reviews", "probability"] == pytest.approx(0.4)
 
 
+def test_the_end_of_an_override_that_is_sure_stands_in_the_councils_own_table():
+    deficit = {
+        "name": "DSG",
+        "opening": 30.0,
+        "deficits": [10.0] * 4,
+        "override": {"year": YEARS[1], "probability": 1.0},
+    }
+    held = {"funds": [{"name": "general", "opening": 1e6}], "surplus_to": "general"}
+    with_it, without = (
+        run(council(lines=[BUDGET], memorandum=items, reserves=held)) for items in ([deficit], [])
+    )
+    less = (without["planned_reserve"] - with_it["planned_reserve"]).isel(fund=0, year=-1)
+    assert less.item() == 70
+    table = mtfs.risk_register(with_it, unit="GBP")
+    assert table.loc["DSG", ["expected", "planned"]].tolist() == [70.0, 70.0]
+    assert table.attrs["risk_based_reserve"] == 0
+
+
+def test_of_a_shared_risk_the_councils_share_is_planned():
+    plan = council(lines=[FLOOD | {"share": 0.5}])
+    table = mtfs.risk_register(plan, unit="GBP", n_draws=3, seed=1)
+    assert table.loc["flood", ["impact", "expected", "planned"]].tolist() == [50, 10, 10]
+
+
 def test_the_end_of_an_override_drops_the_balance_on_reserves():
     item = {
         "name": "DSG",

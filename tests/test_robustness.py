@@ -46,6 +46,17 @@ def test_savings_are_split_into_what_arrives_comes_late_and_is_lost():
     assert found["saving_delivered"].sel(scheme="system").values == pytest.approx([0, 60, 80, 80])
 
 
+def test_the_error_of_a_share_knows_that_what_is_planned_varies_too():
+    size = {"name": "size", "central": 100.0, "sd": 30.0, "persistence": 1}
+    scheme = {"name": "reviews", "levels": "size", "delivery": 0.6, "slipped": 0.0}
+    plan = council(drivers=[size], lines=[BUDGET], savings=[scheme], reserves=RESERVES)
+    found = mtfs.section_25(plan, n_draws=50, seed=1)
+    assert found["delivered_share"].values == pytest.approx([0.6] * 4)
+    # always 60% of what there is, however much: its share is sure, its pounds are not
+    assert found["delivered_share_se"].values == pytest.approx([0.0] * 4, abs=1e-12)
+    assert (found["saving_delivered_se"] > 1).all()
+
+
 def test_a_year_without_savings_has_no_shares():
     late = {"name": "system", "levels": [0.0, 100.0, 100.0, 100.0], "delivery": 0.5}
     plan = council(lines=[BUDGET], savings=[late], reserves=RESERVES)

@@ -268,5 +268,5 @@ def test_readers_ask_for_a_projection_and_its_variables(whole):
     assert require_projection(whole, "cost") is whole
     with pytest.raises(MtfsError, match=r"expected a Dataset from mtfs\.project_gap"):
         require_projection(xr.Dataset())
-    with pytest.raises(MtfsError, match=r"holds no cost; it holds .* Run it with keep='all'"):
+    with pytest.raises(MtfsError, match=r"holds no cost\. It holds .* Run it with keep='all'"):
         require_projection(run(PLAN, keep="totals"), "cost")

@@ -310,6 +310,8 @@ def test_people_below_none_are_refused():
     [
         ({"shifts": [Shift(path="cpj", by=0.01)]}, "Did you mean 'cpi'"),
         ({"shifts": []}, "'shifts' is empty"),
+        ({"shifts": 3}, "'shifts' is 3; expected a list of mtfs.Shift"),
+        ({"shifts": "cpi"}, "'shifts' is 'cpi'; expected a list of mtfs.Shift"),
         ({"shifts": [{"path": "cpi", "by": 0.01}] * 2}, "two shifts are called 'cpi'"),
         ({"shifts": [{"path": "cpi", "by": 0.01, "years": ["2035/36"]}]}, "not a year of the plan"),
         ({"shifts": [{"path": "cpi", "bye": 0.01}]}, "Did you mean 'by'"),
@@ -563,6 +565,16 @@ def test_a_certain_plan_has_no_tornado():
         tornado(council(lines=[ROADS | {"growth": 0.02}]))
 
 
+def test_the_error_of_a_swing_is_as_wide_as_the_spread_over_seeds():
+    found = [tornado(one_driver(), seed=seed, n_draws=1000).iloc[0] for seed in range(200)]
+    spread = np.std([row["swing"] for row in found], ddof=1)
+    told = np.mean([row["swing_se"] for row in found])
+    apart = np.mean([math.hypot(row["low_se"], row["high_se"]) for row in found])
+    # the two ends go together, by 1/9 for P10 and P90: as if they did not, 6% more
+    assert math.sqrt(8 / 9) <= told / apart < 0.955
+    assert told == pytest.approx(spread, rel=4 / math.sqrt(2 * 200))
+
+
 def test_closure_swings_only_what_comes_after_it():
     funds = {"funds": [{"name": "fund", "opening": 10e6}], "surplus_to": "fund"}
     plan = one_driver().with_changes({"reserves": funds})
@@ -582,6 +594,11 @@ def test_closure_swings_only_what_comes_after_it():
         ({"by": "line"}, "by is 'line'"),
         ({"by": {"prices": ["cpj"]}}, "Did you mean 'cpi'"),
         ({"by": {"a": ["cpi"], "b": ["cpi"]}}, "stands in groups twice"),
+        ({"by": {"a": []}}, "group 'a' holds \\[\\]; expected a list of drivers"),
+        ({"by": {"a": 3}}, "group 'a' holds 3; expected a list of drivers"),
+        ({"by": {"a": [3]}}, "a group holds '3'"),
+        ({"variable": None}, "variable is 'None'"),
+        ({"prob": "0.8"}, "prob is '0.8'; expected a share"),
         ({"by": {"wages": ["cpi"]}}, "a group is called wages"),
     ],
 )

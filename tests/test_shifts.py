@@ -214,3 +214,9 @@ def test_a_delay_comes_on_top_of_those_there_are():
         .delays
     )
     assert [(each.years, each.probability) for each in late] == [(2, 1.0)]
+
+
+@pytest.mark.parametrize(("people", "step"), [(10.0, 1), (10.5, 10)])
+def test_a_line_of_no_more_than_ten_people_is_shifted_by_one(people, step):
+    shifts = usual_shifts(council(lines=[CARE | {"people": people}]))
+    assert [shift.by for shift in shifts if shift.row.endswith("people")] == [step, -step]

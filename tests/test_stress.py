@@ -380,3 +380,13 @@ def test_tables_and_words_need_a_stress_test():
     )
     with pytest.raises(MtfsError, match="no drivers"):
         mtfs.stress_table(alone)
+
+
+def test_one_year_is_not_said_to_be_a_stretch_of_years():
+    plan = small([driver("growth", 0.02)], horizon=2)
+    first, last = (
+        mtfs.reverse_stress(plan, f"gap {year} > 30m", n_draws=500, seed=1) for year in YEARS[:2]
+    )
+    assert first.attrs["span"] == YEARS[0]
+    assert f"at its median; in {YEARS[0]}:" in mtfs.stress_words(first)
+    assert f"at its median; {YEARS[0]} to {YEARS[1]} on average:" in mtfs.stress_words(last)

@@ -1,5 +1,7 @@
 """Targets: the grammar, and what it measures."""
 
+import re
+
 import numpy as np
 import pytest
 from councils import YEARS, council, run
@@ -110,6 +112,7 @@ def test_any_text_is_read_or_answered_with_our_own_error(text):
         ("P(gap 2028/29 <= 0) >= 0.8 and more", "expected nothing more"),
         ("P(gap 2028/29 <= 10mn) >= 0.8", r"character 20"),
         ("E(gap 2028/29) >= minimum", "expected money such as 0, 10m"),
+        ("E(gap 2028/29) <= 80%", r"character 21:(.|\n)*expected nothing more"),
         ("P(gap 2028/29 <= 0) >= most", "expected a probability such as 0.8 or 80%"),
     ],
 )
@@ -190,3 +193,25 @@ def test_meeting_a_target_and_how_near_it_comes():
     assert chance.headroom(0.75) == pytest.approx(-0.05)
     assert chance.shown(0.753) == "75.3%"
     assert (chance.difference(0.042), target.difference(4e5)) == ("4.2 points", "GBP 0.40m")
+
+
+def test_no_money_is_written_as_less_than_nothing():
+    assert parse_target("E(gap 2028/29) <= 0").shown(-1e-8) == "GBP 0.00m"
+    assert parse_target("E(gap 2028/29) <= 0").shown(-1e4) == "GBP -0.01m"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "P(gap 2028/29 <= 10) >= 0.8",
+            "found 10 without a unit: write 10m for millions, or GBP 10",
+        ),
+        ("E(gap 2028/29) <= -2.5", "found -2.5 without a unit: write -2.5m"),
+    ],
+)
+def test_a_small_sum_without_a_unit_is_asked_about(text, said):
+    with pytest.raises(mtfs.MtfsError, match=re.escape(said)):
+        mtfs.parse_target(text)
+    with_pounds = re.sub(r"<= (-?[\d.]+)", r"<= GBP \1", text)
+    assert str(mtfs.parse_target(with_pounds)) == with_pounds

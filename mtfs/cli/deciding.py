@@ -12,6 +12,7 @@ from mtfs.cli.doors import (
     PlanArgument,
     Seed,
     Year,
+    fail,
     plan_of,
     require_target,
     scenarios_of,
@@ -38,6 +39,15 @@ def compare(  # noqa: PLR0917 - typer reads options from the signature
     held = plan_of(plan)
     found = scenarios_of(scenarios, held)
     shown = the_year(held, year)
+    half = None
+    if bool(found.levers) != bool(found.states):
+        has, lacks = ("levers", "states") if found.levers else ("states", "levers")
+        half = (
+            f"{scenarios} holds {has} and no {lacks}, so that there is no grid to show: add {lacks}"
+            " (one without changes stands for the plan itself), or put them under 'scenarios'"
+        )
+        if not found.scenarios:
+            fail(half)
     title = f"{held.council}, {variable} of {shown}, GBP m (Monte Carlo standard error)"
     if found.scenarios:
         ds = compared(found, baseline=held, n_draws=draws, seed=seed)
@@ -63,6 +73,8 @@ def compare(  # noqa: PLR0917 - typer reads options from the signature
             for (state, lever), (_, row) in zip(table.index.tolist(), table.iterrows(), strict=True)
         ]
         show_table(title, ["state", "lever", *both, "best"], rows)
+    if half is not None:
+        typer.echo(half)
 
 
 def goal_seek(  # noqa: PLR0917 - typer reads options from the signature
