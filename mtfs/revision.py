@@ -37,10 +37,12 @@ DRIVER = "driver"
 POLICY = "council tax policy"
 RESERVES = "reserves"
 PENNY = 0.01  # GBP; savings planned are equal where they come this near
+# Of the gap: a driver's path moves in its last digit when one it is correlated with changes.
+ROUNDING = 1e-12
 
 Rows: TypeAlias = dict[str, Array]
+# What a step is about: a kind of item or category, and its name.
 Key: TypeAlias = tuple[str, str]
-"""what a step is about: a kind of item or category, and its name"""
 ROLLED, BASE, ADDED = ((name, name) for name in ("roll-forward", "base budget", "year added"))
 
 # In the order of a report: the year, what is assumed, what is decided, and the years added.
@@ -346,8 +348,10 @@ class _Pair:
     def steps(self, drawn: _Split, planned: _Split) -> dict[Key, _Step]:
         """Say what each step is, in the order of a report; those that move nothing are left out."""
         found = {}
+        worlds = (drawn, planned)
+        least = ROUNDING * max(abs(gap).max() for each in worlds for gap in (each.start, each.end))
         for key in drawn.parts:
-            if drawn.parts[key].any() or planned.parts[key].any():
+            if any((abs(each.parts[key]) > least).any() for each in worlds):
                 found[key] = self._step(key, planned)
         return dict(sorted(found.items(), key=lambda item: _ORDER.index(item[1].category)))
 

@@ -127,6 +127,19 @@ def test_a_new_spread_is_a_driver_that_changed():
     assert ds["contribution"].any()
 
 
+def test_a_driver_that_moves_in_its_last_digit_only_has_no_step():
+    # the borrowing rate is correlated with the pay award, whose spread changes with its centre
+    old = mtfs.load_example("nottinghamshire_2024")
+    changes = {
+        "drivers.pay award.central": (0.032, 0.03, 0.03, 0.03),
+        "drivers.children's price.planned": 0.065,
+    }
+    ds = plan_bridge(old, old.with_changes(changes), n_draws=4096, seed=2026)
+    assert steps(ds) == ["driver: pay award", "driver: children's price"]
+    apart, scale = sums_apart(ds)
+    assert apart < 1e-9 * scale
+
+
 @pytest.mark.parametrize(
     ("parts", "step", "values"),
     [
