@@ -1,0 +1,1 @@
+"""People moving between kinds of care: returns read, rates learnt, every child simulated."""

@@ -1,0 +1,113 @@
+"""A fitted flow: who is in care now, and what is known of entries, exits and moves."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal, Self, TypeAlias
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from mtfs.assumptions import Declared
+from mtfs.flows.known import KnownArrivals, KnownRates
+from mtfs.flows.states import ADULT, YEAR_DAYS, Grouping, Table
+
+Days: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
+
+
+class Drift(Declared):
+    """How far the levels of entry and exit rates wander: s.d. of a year's step of the logarithm.
+
+    What a few years of one council cannot show, and what makes four-year bands honest.
+    """
+
+    entries: Annotated[float, Field(ge=0, le=1)] = 0.0
+    exits: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Census(Declared):
+    """Who is in care on the last day of the window: one number of each list for every child."""
+
+    group: tuple[Days, ...] = ()
+    """the number of the group"""
+    placement: tuple[Days, ...] = ()
+    """the number of the placement"""
+    age_days: tuple[Days, ...] = ()
+    care_days: tuple[Days, ...] = ()
+    """days since the period of care began"""
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        lengths = {len(self.group), len(self.placement), len(self.age_days), len(self.care_days)}
+        if len(lengths) > 1:
+            msg = f"lists of different lengths: {sorted(lengths)}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def count(self) -> int:
+        """How many children there are."""
+        return len(self.group)
+
+
+class FlowModel(Declared):
+    """A flow of children through care, ready to be simulated from the day after ``as_of`` on.
+
+    :func:`mtfs.flows.fit` learns it from episodes. It holds no names or identifiers, yet ages and
+    placements of single children, so it stays within the council.
+    """
+
+    grouping: Grouping
+    groups: tuple[Literal["other", "UASC"], ...] = ("other",)
+    council: str | None = None
+    start: date
+    """the first day of the window it was learnt from"""
+    as_of: date
+    """the last day of the window"""
+    census: Census
+    rates: KnownRates
+    arrivals: KnownArrivals
+    drift: Drift = Drift()
+    average: Table
+    """average number of children over the last year, shape (group, age, placement)"""
+    leavers: tuple[Days, ...] = ()
+    """ages in days of those who turned 18 in care and are under 25"""
+    source: str | None = None
+    """files, window and method, in words"""
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        ages, placements, durations = self.grouping.shape
+        cells = (len(self.groups), ages, placements, durations)
+        for name, table, wanted in [
+            ("average", self.average, cells[:3]),
+            ("rates.exits", self.rates.exits, cells),
+            ("rates.moves", self.rates.moves, (*cells, placements)),
+            ("arrivals.level", self.arrivals.level, cells[:2]),
+            ("arrivals.placements", self.arrivals.placements, cells[:3]),
+        ]:
+            if table.shape != wanted:
+                msg = f"'{name}' has shape {table.shape}; the grouping makes it {wanted}"
+                raise ValueError(msg)
+        for name, limit in [("group", len(self.groups)), ("placement", placements)]:
+            held = getattr(self.census, name)
+            if held and max(held) >= limit:
+                msg = f"'census.{name}' holds {max(held)}; the last number is {limit - 1}"
+                raise ValueError(msg)
+        if max(self.census.age_days, default=0) >= ADULT * YEAR_DAYS:
+            msg = f"'census.age_days' holds {max(self.census.age_days)}, which is {ADULT} or over"
+            raise ValueError(msg)
+        return self
+
+    def __repr__(self) -> str:
+        stock = np.bincount(
+            np.array(self.census.placement, int), minlength=len(self.grouping.placements)
+        )
+        who = ", ".join(
+            f"{n} {name}" for n, name in zip(stock, self.grouping.placement_names, strict=True)
+        )
+        return (
+            f"<FlowModel {self.council or ''} {self.census.count} in care on {self.as_of}: {who}>"
+        )
+
+    __str__ = __repr__
