@@ -113,7 +113,7 @@ class Histories:
         census, n_draws = self.model.census, self.n_draws
         count = census.count
         group, placement = np.array(census.group, int), np.array(census.placement, int)
-        self._birthdays = _birthdays(self.model)
+        self._birthdays = birthdays(self.model)
         age = (self._birthdays <= 0).sum(axis=1)
         care = -np.array(census.care_days, float)
         duration = self._band(-care)
@@ -379,7 +379,7 @@ def _mark(step: int, number: int) -> Keys:
     return keyed(np.array(word("lanes"), np.uint64), step, number)
 
 
-def _birthdays(model: FlowModel) -> Array:
+def birthdays(model: FlowModel) -> Array:
     """Give when each child of the census leaves each age band, in days, shape (child, band).
 
     Exact to the calendar; someone born on 29 February has birthdays on 1 March in common years.

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from mtfs.assumptions import fixed_values
+from mtfs.flows.expectation import expected
 from mtfs.flows.histories import Histories
 from mtfs.flows.inversion import Ints
 from mtfs.flows.levers import AnyLever, Resolved, lever_problems
@@ -86,15 +87,73 @@ def simulate(
     MtfsError
         When the years do not follow the model, or another argument is wrong.
     """
+    steps, resolved, wanted = _prepared(model, levers, first_year, horizon, step)
+    seed = fresh_seed() if seed is None else require_seed(seed)
+    scores = RandomScores(seed, require_count(n_draws, "n_draws"))
+    shock = shock_of("children")
+    keys = draw_keys(draw_scores([shock], scores, 1)[shock.name], "children")
+
+    attrs = {"seed": seed, "n_draws": n_draws, "step": step, "mtfs_version": VERSION}
+    found = tally(model, resolved, steps, keys)
+    return _assemble(model, resolved, steps, found, wanted=wanted, attrs=attrs)
+
+
+def expected_people(
+    model: FlowModel,
+    *,
+    first_year: str,
+    horizon: int = 4,
+    levers: Sequence[AnyLever] = (),
+    step: Step = "month",
+) -> xr.Dataset:
+    """Give the expected number of children in care: one path, at the mean of what is known.
+
+    It is the council's own table where a plan uses the flow. Levels do not wander in it.
+
+    Parameters
+    ----------
+    model, first_year, horizon, levers, step
+        As for :func:`simulate`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``people`` and ``people_year_end`` as :func:`simulate` gives them, without draws:
+        ``(group, age, placement, year)``.
+
+    Raises
+    ------
+    PlanError, MtfsError
+        As :func:`simulate`.
+    """
+    steps, resolved, wanted = _prepared(model, levers, first_year, horizon, step)
+    found = expected(model, resolved, steps)
+    states = {
+        "people": (found.average, found.homes, "expected average children in the year"),
+        "people_year_end": (found.closing, found.homes_closing, "expected children on 31 March"),
+    }
+    variables = {
+        name: (
+            ("group", "age", "placement", "year"),
+            by_state(model, resolved, counted[..., None], inside[..., None])[..., wanted, 0],
+            {"units": "children", "long_name": text},
+        )
+        for name, (counted, inside, text) in states.items()
+    }
+    return xr.Dataset(
+        variables, _coords(model, resolved, steps, wanted), {"as_of": str(model.as_of)}
+    )
+
+
+def _prepared(
+    model: FlowModel, levers: Sequence[AnyLever], first_year: str, horizon: int, step: Step
+) -> tuple[Steps, Resolved, Ints]:
+    """Check what is asked for; give the steps, the levers as numbers and the years wanted."""
     years = year_labels(first_year, require_count(horizon, "horizon"))
     if wrong := list(lever_problems(levers, model)):
         raise PlanError([Problem((), each) for each in wrong], "the levers")
     steps = Steps.between(model.as_of, years[-1], step)
     wanted = steps.require_whole(years)
-    seed = fresh_seed() if seed is None else require_seed(seed)
-    scores = RandomScores(seed, require_count(n_draws, "n_draws"))
-    shock = shock_of("children")
-    keys = draw_keys(draw_scores([shock], scores, 1)[shock.name], "children")
 
     def value(assumption: Any) -> Array:
         if isinstance(assumption, str):
@@ -102,10 +161,7 @@ def simulate(
             raise MtfsError(msg)
         return fixed_values(assumption, years)[:, None]
 
-    resolved = Resolved.of(levers, model, steps, value=value, years=years)
-    attrs = {"seed": seed, "n_draws": n_draws, "step": step, "mtfs_version": VERSION}
-    found = tally(model, resolved, steps, keys)
-    return _assemble(model, resolved, steps, found, wanted=wanted, attrs=attrs)
+    return steps, Resolved.of(levers, model, steps, value=value, years=years), wanted
 
 
 def shock_of(name: str) -> ShockSpec:
@@ -126,13 +182,13 @@ def tally(model: FlowModel, levers: Resolved, steps: Steps, keys: Keys) -> Tally
     return out
 
 
-def with_homes(people: Array, homes: Array, levers: Resolved, placements: Sequence[str]) -> Array:
+def by_state(model: FlowModel, levers: Resolved, people: Array, homes: Array) -> Array:
     """Give new homes placements of their own, after the others.
 
     Parameters
     ----------
     people
-        Shape (group, age, placement, year, draw).
+        Shape (state, year, draw).
     homes
         Children in each new home, shape (home, year, draw).
 
@@ -142,16 +198,16 @@ def with_homes(people: Array, homes: Array, levers: Resolved, placements: Sequen
         Shape (group, age, placement and home, year, draw); the same sum. Who is in a home has the
         ages of those in the placement it takes from.
     """
-    found = [people]
-    rest = people.copy()
+    ages, placements, _ = model.grouping.shape
+    rest = people.reshape(len(model.groups), ages, placements, *people.shape[1:]).copy()
+    found = [rest]
     for lever, inside in zip(levers.homes, homes, strict=True):
-        number = placements.index(lever.placement)
+        number = model.grouping.placement_names.index(lever.placement)
         there = rest[:, :, number].sum(axis=(0, 1))
         share = np.divide(inside, there, out=np.zeros_like(inside), where=there > 0)
         moved = rest[:, :, number] * share
         rest[:, :, number] -= moved
         found.append(moved[:, :, None])
-    found[0] = rest
     return np.concatenate(found, axis=2)
 
 
@@ -195,16 +251,7 @@ def _assemble(
     attrs: Mapping[str, str | int],
 ) -> xr.Dataset:
     """Name what was counted."""
-    grouping = model.grouping
-    ages, placements, _ = grouping.shape
     homes = np.zeros_like(found.homes)
-    names = grouping.placement_names
-
-    def of_states(counted: Array, inside: Array) -> Array:
-        shape = (len(model.groups), ages, placements, *counted.shape[1:])
-        people = with_homes(counted.reshape(shape), inside, levers, names)
-        return people[..., wanted, :].swapaxes(-1, -2)
-
     states = {
         "people": (found.average, found.homes, "average children in the year"),
         "people_year_end": (found.closing, found.homes_closing, "children on 31 March"),
@@ -215,7 +262,7 @@ def _assemble(
     variables: dict[str, Any] = {
         name: (
             ("group", "age", "placement", "draw", "year"),
-            of_states(counted, inside),
+            by_state(model, levers, counted, inside)[..., wanted, :].swapaxes(-1, -2),
             {"units": "children", "long_name": text},
         )
         for name, (counted, inside, text) in states.items()
@@ -230,18 +277,24 @@ def _assemble(
         care_leavers(model, steps, found.adults_by_step)[:, wanted].swapaxes(-1, -2),
         {"units": "people", "long_name": "average care leavers in the year"},
     )
+    title = f"{model.council or 'the council'}: children in care"
+    coords = _coords(model, levers, steps, wanted) | {
+        "origin": list(model.grouping.placement_names),
+        "destination": list(model.grouping.placement_names),
+        "leaver_age": [f"{low} to {high - 1}" for low, high in pairwise(LEAVER_AGES)],
+    }
+    return xr.Dataset(variables, coords, {"title": title, "as_of": str(model.as_of), **attrs})
+
+
+def _coords(model: FlowModel, levers: Resolved, steps: Steps, wanted: Ints) -> dict[str, Any]:
+    """Give the labels of states and years."""
     years = [steps.years[number] for number in wanted]
     starts = np.array([f"{year_start(year)}-04-01" for year in years], "datetime64[ns]")
-    coords = {
+    return {
         "group": list(model.groups),
-        "age": list(grouping.age_names),
-        "placement": [*names, *(home.name for home in levers.homes)],
-        "origin": list(names),
-        "destination": list(names),
-        "leaver_age": [f"{low} to {high - 1}" for low, high in pairwise(LEAVER_AGES)],
+        "age": list(model.grouping.age_names),
+        "placement": [*model.grouping.placement_names, *(home.name for home in levers.homes)],
         "year": years,
         "year_start": ("year", starts),
         "lead": ("year", np.arange(1, len(years) + 1)),
     }
-    title = f"{model.council or 'the council'}: children in care"
-    return xr.Dataset(variables, coords, {"title": title, "as_of": str(model.as_of), **attrs})
