@@ -153,11 +153,11 @@ def fit_totals(
     --------
     >>> years = ["2022/23", "2023/24", "2024/25"]
     >>> history = pd.DataFrame(
-    ...     {"stock": [400, 400, 400], "starts": [160, 160, 160], "ceases": [160, 160, 160]}, years
+    ...     {"stock": [400, 403, 400], "starts": [160, 160, 160], "ceases": [160, 160, 163]}, years
     ... )
-    >>> fit_totals(history, council="Any")
-    <TotalsModel Any: 400 in care at the end of 2024/25, about 160 starts a year and 0.40 ceases \
-a year for each in care, from 2 years>
+    >>> model = fit_totals(history, council="Any")
+    >>> model.last_year, model.stock, model.unexplained
+    ('2024/25', 400.0, (3.0, 0.0))
     """
     years, counts = _checked(history, council or "the history")
     seen, unexplained = _reconciled(years, counts)
@@ -343,7 +343,7 @@ def _counts(column: pd.Series[Any], years: Sequence[str], whose: str) -> Array:
     except (TypeError, ValueError) as error:
         msg = f"{whose}: '{name}' holds what is no number: {error}"
         raise MtfsError(msg) from None
-    right = (counts >= 0) & (counts % 1 == 0) & (counts <= LARGEST)
+    right = (counts >= 0) & (counts == np.floor(counts)) & (counts <= LARGEST)
     if name != "stock":
         right |= np.isnan(counts)
     if not right.all():
@@ -452,7 +452,7 @@ def _year(
     # Mean years in care within the year: of leavers who were there, and of entrants who stay, it is
     # that of an exponential time cut at 1; of entrants who leave, what is left of an entrant's mean
     # (1 - stays) / h.
-    cut = np.where(slow, 0.5, 1 / h - 1 / np.expm1(h))
+    cut = np.where(slow, 0.5, 1 / h + np.exp(-h) / np.expm1(-h))
     brief = np.where(slow, 1 / 3, 1 / h - stays * cut / np.where(slow, 0.5, 1 - stays))
     average = stock - left + left * cut + (starts - entrants_left) * cut + entrants_left * brief
     return left, entrants_left, average
