@@ -281,7 +281,7 @@ class _Game:
 
 def _chances(plan: Plan, variable: Stage) -> list[Chance]:
     """List what of a gap is left to chance beside drivers."""
-    costs = any(
+    costs = bool(plan.flows) or any(
         isinstance(line, RiskLine | ContingencyLine)
         or line.shocks()
         or (isinstance(line, CapitalLine) and line.slippage != 0)

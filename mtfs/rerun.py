@@ -117,6 +117,7 @@ class Rerun:
             engine.fixed,
             balances=engine.balances,
             people_changes=engine.people_changes,
+            sources=engine.sources,
             planned_paths=engine.planned_paths,
             by_chance=by_chance,
         )
@@ -133,7 +134,13 @@ class Rerun:
         store = Store(allocate(engine.names(keep)[0], plan.horizon, 1, keep))
         balances: dict[str, Array] = {}
         paths = Paths(
-            engine.calendar, rows, {}, {}, balances=balances, people_changes=engine.people_changes
+            engine.calendar,
+            rows,
+            {},
+            {},
+            balances=balances,
+            people_changes=engine.people_changes,
+            sources=engine.sources,
         )
         balances.update(planned_openings(plan.reserves, plan.one_offs, paths, engine.calendar))
         engine.evaluate(paths, store)

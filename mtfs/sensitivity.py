@@ -423,7 +423,11 @@ def _chance(plan: Plan, variable: str) -> dict[str, frozenset[str]]:
     if variable in _AFTER_CLOSURE:
         saving |= {spec.name for spec in plan.reserves.closure.shocks()}
     of: dict[Chance, set[str]] = {
-        "costs": {spec.name for part in (*plan.lines, *plan.memorandum) for spec in part.shocks()},
+        "costs": {
+            spec.name
+            for part in (*plan.flows, *plan.lines, *plan.memorandum)
+            for spec in part.shocks()
+        },
         "savings": saving | {COMMON} if saving else saving,
         "funding": {spec.name for source in plan.funding for spec in source.shocks()},
     }
