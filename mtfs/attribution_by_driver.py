@@ -7,6 +7,7 @@ year, and without an unexplained interaction, since each bears its part of what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -27,6 +28,8 @@ from mtfs.vocabulary import Array, MtfsError, listing, suggest, year_start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mtfs.schema import Keep
 
 Stage = Literal["gap_before_savings", "gap", "gap_after_one_offs"]
 Steps = Literal["cumulative", "annual"]
@@ -253,30 +256,51 @@ class _Game:
             msg = f"a driver is called '{bad[0]}', as a step of the bridge is; rename it"
             raise MtfsError(msg)
         self.players = [*drivers, *self.chances]
-        self._last: tuple[dict[str, Array], tuple[Chance, ...], Array] | None = None
+        self._last: tuple[_Asked, Array] | None = None
 
     def value(self, moved: Company) -> Array:
         """Give the gap, shape (year, draw), GBP."""
-        rows, chance = self._asked_for(moved)
-        if self._last is not None and chance == self._last[1] and same_rows(rows, self._last[0]):
-            return self._last[2]  # nothing moved that anything reads
-        found = self._again.run(rows, chance=chance)[self.variable].copy()
-        self._last = rows, chance, found
+        asked = self._asked_for(moved)
+        if self._last is not None and asked.same(self._last[0]):
+            return self._last[1]  # nothing moved that anything reads
+        found = self._run(asked, "totals")[self.variable].copy()
+        self._last = asked, found
         return found
 
     def by_item(self, moved: Company) -> Array:
         """Give what each item adds to the gap, shape (item, year, draw), GBP."""
-        rows, chance = self._asked_for(moved)
-        return items_in(self._again.run(rows, chance=chance, keep="all"), self.variable)
+        return items_in(self._run(self._asked_for(moved), "all"), self.variable)
 
     def planned_value(self, moved: Company) -> Array:
         """Give the gap in the council's own table, shape (year, 1), GBP."""
         rows = self._move.rows(moved, self._again.planned_own)
         return self._again.planned(rows)[self.variable]
 
-    def _asked_for(self, moved: Company) -> tuple[dict[str, Array], tuple[Chance, ...]]:
-        rows = self._move.rows(moved, self._again.own)
-        return rows, tuple(each for each in CHANCE if BY_CHANCE[each] in moved)
+    def _asked_for(self, moved: Company) -> _Asked:
+        """Say what a run needs: a driver that moves brings what is planned of it."""
+        own, planned = self._again.own, self._again.planned_own
+        chance = tuple(each for each in CHANCE if BY_CHANCE[each] in moved)
+        return _Asked(self._move.rows(moved, own), self._move.rows(moved, planned), chance)
+
+    def _run(self, asked: _Asked, keep: Keep) -> dict[str, Array]:
+        return self._again.run(asked.rows, planned=asked.planned, chance=asked.chance, keep=keep)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Every driver's path in draws and as planned, and what goes by chance."""
+
+    rows: Mapping[str, Array]
+    planned: Mapping[str, Array]
+    chance: tuple[Chance, ...]
+
+    def same(self, other: _Asked) -> bool:
+        """Whether one run would do for both."""
+        return (
+            self.chance == other.chance
+            and same_rows(self.rows, other.rows)
+            and same_rows(self.planned, other.planned)
+        )
 
 
 def _chances(plan: Plan, variable: Stage) -> list[Chance]:

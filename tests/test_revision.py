@@ -231,6 +231,17 @@ def test_a_rise_that_follows_a_driver_is_that_drivers():
     assert steps(bridged(plan(), old)) == []
 
 
+def test_what_was_planned_of_a_driver_moves_with_it_into_the_budgets_of_the_collection_fund():
+    growth = {"name": "homes", "central": 0.01, "sd": 0.002, "persistence": 0.5}
+    fund = TAX | {"tax_base_growth": "homes", "collection_fund": {"lag": 1}}
+    old = plan(drivers=[CPI, growth], funding=[fund])
+    new = plan(drivers=[CPI, growth | {"central": 0.02}], funding=[fund])
+    ds = bridged(new, old)
+    assert steps(ds) == ["driver: homes"]
+    # a year's budget was set by the planned growth, which is 1% more in every draw
+    np.testing.assert_allclose(ds["contribution"].isel(step=0, year=0), -100 * 0.01 * 1.03)
+
+
 def test_one_off_sources_count_in_the_gap_after_them():
     land = {"kind": "receipt", "name": "land", "amounts": [4.0, 0.0, 0.0, 0.0]}
     new = plan(one_offs=[land])
