@@ -19,7 +19,7 @@ from mtfs.engine import engine_of
 from mtfs.lines import CapitalLine, ContingencyLine, CouncilTax, Grant, RiskLine
 from mtfs.measures import annual
 from mtfs.plan import Plan, digest_of
-from mtfs.projection import draws_meant, plan_meant
+from mtfs.projection import draws_held, draws_meant, plan_meant
 from mtfs.rerun import CHANCE, Chance, Rerun, same_rows
 from mtfs.sampling import RandomScores
 from mtfs.schema import WIDENS
@@ -115,6 +115,7 @@ def driver_bridge(
     >>> ds["planned_contribution"].sel(step="cpi", year="2026/27").item()
     20000.0
     """
+    held = draws_held(plan)
     (n_draws, seed), plan = draws_meant(plan, n_draws, seed), plan_meant(plan)
     if convention not in (ways := get_args(Steps)):
         msg = f"convention is {convention!r}; expected {', '.join(map(repr, ways))}"
@@ -158,7 +159,7 @@ def driver_bridge(
         },
         draws=(n_draws, seed),
     )
-    return ds if convention == "cumulative" else _by_year(ds, start)
+    return (ds if convention == "cumulative" else _by_year(ds, start)).sel(held)
 
 
 def _by_year(ds: xr.Dataset, start: Start) -> xr.Dataset:
@@ -206,8 +207,12 @@ def driver_reach(
     >>> driver_reach(plan, n_draws=2, seed=1)["contribution"].values[0, :, 0].tolist()
     [20000.0, 20000.0]
     """
+    here = draws_held(plan)
     (n_draws, seed), plan = draws_meant(plan, n_draws, seed), plan_meant(plan)
     game = _Game(plan, start, variable, n_draws, seed)
+    among, n_held = here.pop("draw", slice(None)), n_draws
+    if not isinstance(among, slice):
+        n_held = len(among)
     items = items_of(plan, variable)
     held: dict[Company, Array] = {}
     shape = (len(game.players), len(items), plan.horizon)
@@ -215,10 +220,10 @@ def driver_reach(
     place = {name: n for n, name in enumerate(game.players)}
     for name, before, after in moves(game.players):
         held = {who: held[who] if who in held else game.by_item(who) for who in (before, after)}
-        step = held[after] - held[before]
+        step = (held[after] - held[before])[..., among]
         mean[place[name]] += step.mean(axis=-1) / 2
-        spread = step.std(axis=-1, ddof=1) if n_draws > 1 else np.nan
-        error[place[name]] += spread / np.sqrt(n_draws) / 2
+        spread = step.std(axis=-1, ddof=1) if n_held > 1 else np.nan
+        error[place[name]] += spread / np.sqrt(n_held) / 2
     kinds = ["chance" if name in game.chances else "driver" for name in game.players]
     dims = ("step", "item", "year")
     return xr.Dataset(
@@ -235,7 +240,7 @@ def driver_reach(
             **_years(plan),
         },
         attrs=_of_plan(plan, n_draws, seed) | {"variable": variable, "start": start},
-    )
+    ).sel(here)
 
 
 class _Game:
@@ -326,9 +331,16 @@ def _chances(plan: Plan, variable: Stage) -> list[Chance]:
 
 def _teams(groups: Mapping[str, Iterable[str]], game: _Game) -> dict[str, Company]:
     """Check groups, and put what they do not name into groups of their own."""
+    given: Any = groups
+    if not isinstance(given, Mapping):
+        msg = (
+            f"groups is {groups!r}; expected 'each' or lists of names by group, such as "
+            "{'prices': ['cpi']}"
+        )
+        raise MtfsError(msg)
     teams: dict[str, Company] = {}
     for team, members in groups.items():
-        if isinstance(members, str):
+        if isinstance(members, str) or not isinstance(members, Iterable):
             msg = f"group '{team}' is {members!r}; expected a list of names"
             raise MtfsError(msg)
         names = list(members)
@@ -336,7 +348,7 @@ def _teams(groups: Mapping[str, Iterable[str]], game: _Game) -> dict[str, Compan
             if name not in game.players:
                 msg = (
                     f"group '{team}' names '{name}', which does not move the plan by itself."
-                    f"{suggest(name, game.players)} There is: {listing(game.players)}."
+                    f"{suggest(str(name), game.players)} There is: {listing(game.players)}."
                 )
                 raise MtfsError(msg)
             if twice := [other for other, held in teams.items() if name in held]:

@@ -20,7 +20,7 @@ from mtfs.coalitions import Company, two_orders
 from mtfs.contributions import GRANT_ROW
 from mtfs.engine import engine_of
 from mtfs.lines import CouncilTax
-from mtfs.projection import draws_meant, plan_meant
+from mtfs.projection import draws_held, draws_meant, plan_meant
 from mtfs.rerun import Rerun, same_rows
 from mtfs.sampling import RandomScores
 from mtfs.vintages import EarlierScores, SharedYears, Switch, Vintage
@@ -130,7 +130,7 @@ def plan_bridge(
     >>> found["step"].values.tolist(), found["planned_contribution"].values.tolist()
     (['new line: roads'], [[1.0, 2.0]])
     """
-    before, after = plan_meant(old), plan_meant(new)
+    before, after, held = plan_meant(old), plan_meant(new), draws_held(new)
     n_draws, seed = draws_meant(new, n_draws, seed)
     if variable not in (ways := get_args(Stage)):
         msg = f"variable is {variable!r}; expected {', '.join(map(repr, ways))}"
@@ -140,7 +140,7 @@ def plan_bridge(
     steps = pair.steps(drawn, planned)
     rows = ("gap in the old plan", "gap in the new plan")
     labels = _labels(list(steps.values()))
-    return bridge_dataset(
+    found = bridge_dataset(
         {
             label: (drawn.whole(key), planned.whole(key))
             for key, label in zip(steps, labels, strict=True)
@@ -163,6 +163,7 @@ def plan_bridge(
             "old_plan": before.to_json(),
         },
     )
+    return found.sel(held)
 
 
 def _labels(steps: list[_Step]) -> list[str]:

@@ -330,6 +330,17 @@ def test_the_standard_error_of_reach_is_that_of_the_mean():
     )
 
 
+def test_the_reach_of_a_part_of_a_projection_is_that_of_its_draws():
+    plan = council(drivers=[CPI], lines=[WASTE])
+    ds = mtfs.project_gap(plan, n_draws=50, seed=1)
+    few = driver_reach(ds.isel(draw=[3, 8, 11], year=[2]))
+    drawn = driver_bridge(ds)["contribution"].sel(step="cpi").isel(draw=[3, 8, 11], year=2)
+    assert few.sizes["year"] == 1
+    assert few["contribution"].item() == pytest.approx(drawn.mean().item())
+    error = (drawn.std(ddof=1) / np.sqrt(3)).item()
+    assert few["standard_error"].item() == pytest.approx(error)
+
+
 # At the door
 
 
@@ -350,6 +361,9 @@ def test_a_projection_is_bridged_on_its_own_draws():
         ({"start": "now"}, "start is 'now'; expected 'base', 'plan'"),
         ({"variable": "pressure"}, "variable is 'pressure'; expected 'gap_before_savings'"),
         ({"groups": {"prices": ["cpj"]}}, "names 'cpj', which .* Did you mean 'cpi'"),
+        ({"groups": ["cpi"]}, r"groups is \['cpi'\]; expected 'each' or lists of names by group"),
+        ({"groups": {"prices": None}}, "group 'prices' is None; expected a list"),
+        ({"groups": {"prices": [3]}}, "group 'prices' names '3', which does not move"),
         ({"groups": {"prices": "cpi"}}, "group 'prices' is 'cpi'; expected a list"),
         ({"groups": {"a": ["cpi"], "b": ["cpi"]}}, "in the groups 'a' and 'b'"),
         ({"groups": {"a": []}}, "group 'a' names nothing"),

@@ -155,6 +155,7 @@ def test_a_plan_and_a_file_are_explained_as_the_projection_is(ds, tmp_path):
     ("options", "says"),
     [
         ({"line": "hoems"}, "'hoems' is no line, saving or source .* Did you mean 'homes'"),
+        ({"line": None}, "'None' is no line, saving or source"),
         ({"year": "2040/41"}, "'2040/41' is not a year of the plan"),
         ({"draw": 100}, "draw is 100; expected 'plan' or one of .* 0 to 99"),
         ({"draw": True}, "draw is True; expected"),
@@ -162,7 +163,7 @@ def test_a_plan_and_a_file_are_explained_as_the_projection_is(ds, tmp_path):
         ({"item_kind": "cost"}, "item_kind is 'cost'; expected 'line', 'saving', 'funding'"),
         ({"item_kind": "saving"}, "'homes' is no line, saving or source"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_a_wrong_argument_says_what_was_expected(ds, options, says):
     with pytest.raises(MtfsError, match=says):

@@ -392,6 +392,37 @@ def test_the_table_shows_only_what_moves_the_year_shown():
     assert "saving changed" in bridge_table(ds, year="2029/30").index
 
 
+def test_a_driver_a_line_and_a_saving_of_one_name_have_rows_of_their_own():
+    driver = {"name": "waste", "central": 0.02}
+    old = plan(drivers=[driver], lines=[WASTE | {"growth": "waste"}])
+    line = WASTE | {"growth": "waste", "base": 110.0}
+    saving = {"name": "waste", "levels": 1.0, "delivery": 1.0}
+    new = plan(drivers=[driver | {"central": 0.05}], lines=[line], savings=[SCHEME, saving])
+    rows = bridge_table(bridged(new, old), by="item", year="2026/27", unit="GBP")["plan"]
+    assert rows["waste [driver]"] == pytest.approx((3 + 3.3) / 2)
+    assert rows["waste [line]"] == pytest.approx((10.2 + 10.5) / 2)
+    assert rows["waste [saving]"] == -1
+
+
+def test_a_driver_that_is_called_as_a_category_has_a_row_of_its_own():
+    driver = {"name": "new line", "central": 0.02}
+    old = plan(drivers=[driver], lines=[WASTE | {"growth": "new line"}])
+    lines = [*old.lines, ROADS]
+    new = plan(drivers=[driver | {"central": 0.05}], lines=lines)
+    rows = bridge_table(bridged(new, old), year="2026/27", unit="GBP")["plan"]
+    assert rows["new line [driver]"] == pytest.approx(3)
+    assert rows["new line"] == pytest.approx(50.5)
+
+
+def test_a_grant_that_changes_sides_is_one_source_and_leaves_no_row():
+    rsg = {"kind": "grant", "name": "RSG", "amount": 7.0}
+    ds = bridged(plan(funding=[TAX, rsg | {"side": "requirement"}]), plan(funding=[TAX, rsg]))
+    assert bridge_table(ds, by="item").index.tolist() == [
+        "gap in the old plan",
+        "gap in the new plan",
+    ]
+
+
 def test_nottinghams_plans_two_years_apart():
     """The figures of the how-to page."""
     old, new = (mtfs.load_example(f"nottingham_{year}") for year in (2023, 2025))
