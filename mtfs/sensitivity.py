@@ -72,7 +72,7 @@ def sensitivity_table(
     unit
         Unit of the money shown.
     n_draws, seed
-        As for :func:`mtfs.project_gap`; only draws need them.
+        As for :func:`mtfs.project_gap`, with ``basis="draws"`` only.
 
     Returns
     -------
@@ -103,6 +103,12 @@ def sensitivity_table(
         if value not in get_args(ways):
             msg = f"{name} is {value!r}; expected {', '.join(map(repr, get_args(ways)))}"
             raise MtfsError(msg)
+    if basis == "plan" and not (n_draws is None and seed is None):
+        msg = (
+            "the council's own table has no draws: leave 'n_draws' and 'seed' out, or give "
+            "basis='draws'"
+        )
+        raise MtfsError(msg)
     rows = _rows(plan, shifts)
     said: dict[Hashable, Any] = {"unit": unit, "convention": convention, "basis": basis}
     scores: Scores | None = None
