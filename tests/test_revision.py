@@ -108,6 +108,20 @@ def test_what_the_new_base_budget_lacks_has_a_row_of_its_own():
     assert planned(ds, "base budget") == pytest.approx([50] * 3)
 
 
+def test_two_years_on_items_grow_from_the_year_before_the_new_plan():
+    change = {"kind": "change", "name": "care", "cause": "people", "changes": [1.0, 2.0, 4.0, 8.0]}
+    old = plan(drivers=[], lines=[change], savings=[], funding=[])
+    later = {"first_year": "2028/29", "horizon": 2}
+    new = mtfs.Plan.model_validate(
+        {"council": "Anyshire", "lines": [change | {"changes": [5.0, 9.0]}]} | later
+    )
+    ds = bridged(new, old)
+    assert ds["planned_start"].values.tolist() == [7, 15]
+    assert planned(ds, "roll-forward") == [-3, -3]
+    assert planned(ds, "changed line: care") == [1, 2]  # 5 and 14 against 4 and 12
+    assert ds["planned_end"].values.tolist() == [5, 14]
+
+
 def test_one_changed_driver_is_the_only_step():
     new = plan(drivers=[CPI | {"central": 0.03}])
     ds = bridged(new)
@@ -169,6 +183,11 @@ def test_a_driver_that_moves_in_its_last_digit_only_has_no_step():
             {"savings": [SCHEME | {"levels": [0.0, 0.0, 3.0, 3.0]}]},
             "saving late: reviews",
             [1, 2, 0, 0],
+        ),
+        (
+            {"savings": [SCHEME | {"levels": [2.0, 2.0, 3.0, 3.0]}]},  # sooner
+            "saving changed: reviews",
+            [-1, 0, 0, 0],
         ),
         (
             {"savings": [SCHEME | {"levels": [1.0, 2.0, 2.0, 2.0]}]},
