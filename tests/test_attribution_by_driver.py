@@ -82,6 +82,16 @@ def test_inflation_reaches_pay_contracts_grants_and_through_a_mix_care_fees():
     assert reach["item_kind"].values.tolist() == ["line", "line", "line", "funding"]
 
 
+def test_the_known_past_of_a_mix_that_another_reads_late_is_its_own():
+    award = {"name": "award", "mix": [{"driver": "cpi", "weight": 1.0}], "previous": [0.06]}
+    fees = {"name": "fees", "mix": [{"driver": "award", "weight": 0.5, "lag": 1}]}
+    line = {"kind": "contract", "name": "care fees", "base": 200.0, "growth": "fees"}
+    ds = driver_bridge(council(drivers=[CPI, award, fees], lines=[line]), n_draws=2, seed=1)
+    assert ds["step"].values.tolist() == [FIXED, "cpi", "award"]
+    assert step(ds, "award")[0] == pytest.approx(200 * 0.5 * 0.06)
+    assert step(ds, "cpi")[:2] == pytest.approx([0, 200 * 0.5 * 0.02 * (1 + 0.03 / 2)])
+
+
 def test_a_tax_base_that_was_budgeted_is_its_drivers_where_there_is_a_collection_fund():
     tax = {"kind": "council_tax", "name": "tax", "base_income": 100.0} | {
         "tax_base_growth": "homes",

@@ -216,6 +216,19 @@ def test_small_shifts_scale_and_add_up():
     assert both == pytest.approx(small + other, rel=1e-4)
 
 
+def test_a_shift_of_the_tax_base_is_budgeted_for_where_there_is_a_collection_fund():
+    homes = {"name": "homes", "central": 0.01, "sd": 0.002, "persistence": 0.5}
+    tax = {"kind": "council_tax", "name": "tax", "base_income": 100.0, "tax_base_growth": "homes"}
+    one = council(drivers=[homes], funding=[tax | {"collection_fund": {"lag": 1}}])
+    two = one.with_changes({"drivers.homes.central": 0.02})
+    draws = {"n_draws": 50, "seed": 1}
+    gaps = [mtfs.project_gap(each, **draws)["gap"] for each in (one, two)]
+    shift = Shift(path="homes", by=0.01)
+    table = sensitivity_table(one, shifts=[shift], basis="draws", unit="GBP", **draws)
+    found = table.xs("mean", axis=1, level="figure").to_numpy()[0]
+    np.testing.assert_allclose(found, (gaps[1] - gaps[0]).mean("draw"))
+
+
 @given(plans(), st.sampled_from(["plan", "draws"]), st.floats(-0.02, 0.02).filter(bool))
 def test_a_driver_that_nothing_follows_moves_nothing(plan, basis, by):
     idle = {"name": "idle", "central": 0.5, "sd": 0.1, "persistence": 0}

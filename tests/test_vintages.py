@@ -41,6 +41,19 @@ def test_a_financial_year_has_the_same_scores_in_both_plans():
     assert abs(np.corrcoef(theirs)[0, 1:]).max() < 4 / np.sqrt(BLOCK)  # the year before is fresh
 
 
+@pytest.mark.parametrize("horizon", [1, 3, 6])
+def test_years_before_the_later_plan_have_scores_that_no_year_of_it_has(horizon):
+    old, new = council(lines=[BUDGET]), later(first_year="2028/29", horizon=horizon)
+    scores = RandomScores(5, BLOCK)
+    earlier = EarlierScores(scores, SharedYears.of(old, new), old.horizon, new.horizon)
+    spec = ShockSpec("cpi", "national")
+    ours, theirs = np.empty((horizon, BLOCK)), np.empty((4, BLOCK))
+    scores.fill(spec, 0, ours)
+    earlier.fill(spec, 0, theirs)
+    for before in (0, 1):
+        assert not any((theirs[before] == row).any() for row in [*ours, *theirs[before + 1 :]])
+
+
 def test_what_is_drawn_once_is_the_same_in_both_plans():
     old, new = council(lines=[BUDGET]), later()
     earlier = EarlierScores(RandomScores(5, BLOCK), SharedYears.of(old, new), 4, 3)
