@@ -108,6 +108,18 @@ def test_a_tax_base_that_was_budgeted_is_its_drivers_where_there_is_a_collection
     assert step(ds, "homes")[0] == pytest.approx(-1.0)
 
 
+def test_growth_that_was_budgeted_and_does_not_come_is_shared_with_collection():
+    tax = {"kind": "council_tax", "name": "tax", "base_income": 100.0} | {
+        "tax_base_growth": "homes",
+        "collection_fund": {"lag": 1},
+    }
+    homes = {"name": "homes", "central": 0.0, "planned": 0.01}
+    ds = driver_bridge(council(drivers=[homes], funding=[tax]), n_draws=1, seed=1)
+    first = ds["contribution"].isel(draw=0, year=0)
+    assert first.sel(step="homes") == pytest.approx(-0.5)
+    assert first.sel(step=FUNDING) == pytest.approx(-0.5)
+
+
 def test_a_multiple_stands_at_one_and_a_share_at_its_first_planned_value():
     drivers = [
         {"name": "realised", "central": 1.5},

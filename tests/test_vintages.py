@@ -100,6 +100,15 @@ def test_a_mix_follows_its_parts_and_switches_its_own_terms_by_itself():
     assert shared(["cpi", "fees"]) == pytest.approx([0.602, 0.102, 0.102])
 
 
+def test_a_mix_that_lags_two_years_reads_both_years_before_the_shared_ones():
+    fees = {"name": "fees", "mix": [{"driver": "cpi", "weight": 1.0, "lag": 2}]}
+    old = council(drivers=[CPI, fees], lines=[BUDGET])
+    new = later(drivers=[CPI | {"central": 0.05, "previous": [0.30, 0.40]}, fees])
+    # by the old plan 20% and then 1% come before 2027/28; by the new one 30% and 40%
+    assert switched(old, new, [])[1]["fees"] == pytest.approx([0.20, 0.01, 0.02])
+    assert switched(old, new, ["cpi"])[1]["fees"] == pytest.approx([0.30, 0.40, 0.05])
+
+
 def test_a_past_that_one_plan_does_not_know_is_taken_from_the_other():
     fees = {"name": "fees", "mix": [{"driver": "cpi", "weight": 1.0, "lag": 1}]}
     plain = {"name": "cpi", "central": 0.02}
