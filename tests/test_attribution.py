@@ -105,6 +105,12 @@ def test_years_add_up_to_the_level(ds):
     )
 
 
+def test_the_first_yearly_step_starts_from_the_base_budget():
+    found = bridge(plan(funding=[]), convention="annual", n_draws=2, seed=1)
+    assert found["start"].isel(year=0).values.tolist() == [2000, 2000]
+    assert found["planned_start"].values[0] == 2000
+
+
 def test_from_the_plan_only_what_differs_is_left(ds):
     found = bridge(ds, start="plan")
     table = bridge_table(found, year=YEARS[0], unit="GBP")

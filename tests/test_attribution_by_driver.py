@@ -140,6 +140,7 @@ def test_a_multiple_stands_at_one_and_a_share_at_its_first_planned_value():
     ds = driver_bridge(plan, n_draws=1, seed=1)
     assert ds["planned_start"].values == pytest.approx(90)
     assert step(ds, FIXED) == pytest.approx([10] * 4)
+    assert ds["contribution"].sel(step=FIXED, draw=0).values == pytest.approx(10)
     assert step(ds, "realised") == pytest.approx([5] * 4)
     assert step(ds, "vacancies") == pytest.approx([0, -10, -20, -30])
 
