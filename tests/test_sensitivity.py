@@ -159,7 +159,7 @@ def test_in_draws_a_late_saving_holds_up_what_needs_it():
 def test_a_driver_shifted_is_the_plan_with_its_centre_shifted(basis):
     plan = one_driver(central=[0.01, 0.02, 0.03, 0.04])
     other = plan.with_changes({"drivers.cpi.central": [0.02, 0.03, 0.04, 0.05]})
-    options = {"basis": basis, "n_draws": 300, "seed": 5}
+    options = {"basis": basis} | ({"n_draws": 300, "seed": 5} if basis == "draws" else {})
     driver, path = (
         sensitivity_table(plan, shifts=[Shift(path=path, by=0.01)], **options).to_numpy()
         for path in ("cpi", "drivers.cpi.central")
