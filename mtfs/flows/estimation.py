@@ -15,12 +15,13 @@ few. Both stages together are the joint posterior, so nothing is counted twice.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy.special import gammaln, ndtri
 
 from mtfs.assumptions import Declared
@@ -32,6 +33,9 @@ _EFFECT, _CELL = 0, 1  # what a normal is for: the first word after the key
 # The scatter of cells, 1 / sqrt(a), lies between a twentieth, which no council's events could tell
 # from nothing, and 2, where margins say next to nothing.
 _SCATTER = (0.05, 2.0)
+# Rate of the gamma prior of the scatter, whose shape is 2: a weak prior of mean a half, so that
+# cells are thought to lie within a factor of e or so of what their margins say. A judgement.
+_PULL = 4.0
 _DIGITS = 5  # significant digits of covariances: far more than data of a council hold
 _STEPS, _CLOSE = 100, 1e-9  # Newton's; it takes about ten
 
@@ -43,6 +47,10 @@ class Margin(Declared):
     """numbers of the dimensions; none for an effect that all cells share"""
     sd: Annotated[float, Field(gt=0)]
     """standard deviation of the prior"""
+
+    def size(self, shape: tuple[int, ...]) -> int:
+        """Count the effects, for cells of a shape."""
+        return math.prod(shape[axis] for axis in self.axes)
 
 
 class CellRates(Declared):
@@ -61,6 +69,21 @@ class CellRates(Declared):
     exposure: Table
     """what they are counted over, in the cell's own unit, such as person-years; same shape"""
 
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        shape = self.counts.shape
+        if self.exposure.shape != shape:
+            msg = f"'exposure' has shape {self.exposure.shape}; 'counts' has {shape}"
+            raise ValueError(msg)
+        if any(axis >= len(shape) for margin in self.margins for axis in margin.axes):
+            raise ValueError(f"a margin is of a dimension that the cells do not have: {shape}")
+        size = sum(margin.size(shape) for margin in self.margins)
+        for name, wanted in [("effects", (size,)), ("factor", (size * (size + 1) // 2,))]:
+            if (found := getattr(self, name).shape) != wanted:
+                msg = f"'{name}' has shape {found}; the margins make it {wanted}"
+                raise ValueError(msg)
+        return self
+
     def draw(self, keys: Keys) -> Array:
         """Draw the rates of every cell.
 
@@ -75,8 +98,7 @@ class CellRates(Declared):
             Above 0, shape (..., draw), the dimensions of the cells first. A draw depends on its key
             alone.
         """
-        cells = int(np.prod(self.counts.shape))
-        residual = _normals(keys, _CELL, cells).reshape(*self.counts.shape, -1)
+        residual = _normals(keys, _CELL, len(self.counts.values)).reshape(*self.counts.shape, -1)
         shape = self.counts.array[..., None] + self.strength
         log_variance = np.log1p(1 / shape)
         residual *= np.sqrt(log_variance)
@@ -124,7 +146,7 @@ class CellRates(Declared):
         start = 0
         for margin in self.margins:
             sizes = [size if axis in margin.axes else 1 for axis, size in enumerate(shape)]
-            end = start + int(np.prod(sizes))
+            end = start + math.prod(sizes)
             found += effects[start:end].reshape(*sizes, -1)
             start = end
         return found
@@ -145,7 +167,7 @@ def _design(shape: tuple[int, ...], margins: tuple[Margin, ...]) -> Array:
         number = np.zeros(places.shape[1], np.intp)
         for axis, size in zip(margin.axes, sizes, strict=True):
             number = number * size + places[axis]
-        parts.append(np.eye(int(np.prod(sizes)))[number])
+        parts.append(np.eye(margin.size(shape))[number])
     return np.concatenate(parts, axis=1)
 
 
@@ -216,10 +238,10 @@ class _Regression:
 def fit_cells(counts: Array, exposure: Array, *, margins: tuple[Margin, ...]) -> CellRates:
     """Fit the posterior of the rates of cells to events and exposure.
 
-    The strength is the mode of its marginal likelihood, with a gamma prior of shape 2 and rate 0 on
-    the scatter 1 / sqrt(strength), which keeps it off 0 and moves it by less than a standard error
-    (Chung, Rabe-Hesketh, Dorie, Gelman and Liu, "A nondegenerate penalized likelihood estimator for
-    variance parameters in multilevel models", Psychometrika 78, 2013).
+    The strength is the mode of its marginal likelihood, with a gamma prior of shape 2 on the
+    scatter 1 / sqrt(strength), which keeps it off 0 (Chung, Rabe-Hesketh, Dorie, Gelman and Liu, "A
+    nondegenerate penalized likelihood estimator for variance parameters in multilevel models",
+    Psychometrika 78, 2013).
 
     Parameters
     ----------
@@ -237,12 +259,12 @@ def fit_cells(counts: Array, exposure: Array, *, margins: tuple[Margin, ...]) ->
     >>> found = fit_cells(np.array([30.0, 0.0]), np.array([10.0, 0.0]),
     ...                   margins=(Margin(axes=(), sd=3.0),))
     >>> found.mean().round(1)
-    array([3. , 3.4])
+    array([3. , 3.1])
     """
     from scipy.optimize import minimize_scalar  # noqa: PLC0415 - keeps import light
 
     seen = exposure.ravel() > 0
-    sizes = [int(np.prod([counts.shape[axis] for axis in margin.axes])) for margin in margins]
+    sizes = [margin.size(counts.shape) for margin in margins]
     events, over = counts.ravel()[seen], exposure.ravel()[seen]
     level = np.log((events.sum() + 1) / (over.sum() + 1))  # only where Newton's method starts
     regression = _Regression(
@@ -254,7 +276,8 @@ def fit_cells(counts: Array, exposure: Array, *, margins: tuple[Margin, ...]) ->
     )
 
     def loss(log_scatter: float) -> float:
-        return -regression.posterior(float(np.exp(-2 * log_scatter))).evidence - log_scatter
+        scatter = float(np.exp(log_scatter))
+        return -regression.posterior(scatter**-2).evidence - log_scatter + _PULL * scatter
 
     low, high = np.log(_SCATTER)
     best = float(minimize_scalar(loss, bounds=(low, high), options={"xatol": 0.01}).x)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from mtfs.assumptions import Declared
 from mtfs.flows.estimation import CellRates, Margin, fit_cells
@@ -50,6 +51,19 @@ class FittedRates(Declared):
     possible: Table
     """1 where a move may go, 0 to the same placement and to one that is not for the age; shape
     (age, placement, destination)"""
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        cells = self.exits.counts.shape
+        where = self.possible.shape
+        if len(cells) != 4 or where != (*cells[1:3], cells[2]):  # noqa: PLR2004 - its dimensions
+            msg = f"'exits' has shape {cells} and 'possible' {where}, which do not go together"
+            raise ValueError(msg)
+        for name, wanted in [("moves", cells), ("destinations", where)]:
+            if (found := getattr(self, name).counts.shape) != wanted:
+                msg = f"'{name}' has shape {found}; expected {wanted}"
+                raise ValueError(msg)
+        return self
 
     def draw(self, keys: Keys) -> Rates:
         """Draw the rates of every key: each depends on its own key alone.

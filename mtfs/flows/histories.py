@@ -1,0 +1,396 @@
+"""Every child in every draw: histories in continuous time, by independent clocks for every event.
+
+In each step every child has one clock for leaving care and one for each placement it may move to;
+the first to ring happens, and clocks start afresh in the new placement. Rates are those of the age
+and time in care at the beginning of the step; birthdays and person-time are exact. A clock is a
+hash of the child's key, the step and the event: a change of one rate moves that clock and no other.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import gammaincinv, ndtri
+
+from mtfs.flows.inversion import Ints, chosen, poisson, quantile
+from mtfs.flows.states import YEAR_DAYS
+from mtfs.flows.tallies import Book, Cap, Tally
+from mtfs.flows.uniforms import Keys, keyed, mixed, uniforms, word
+
+if TYPE_CHECKING:
+    from mtfs.flows.levers import Resolved
+    from mtfs.flows.model import FlowModel
+    from mtfs.flows.steps import Steps
+    from mtfs.vocabulary import Array
+
+LANES = 8  # clocks that one hash of 64 bits serves, with 8 bits each
+_TICKS = 256  # values of a lane
+_EXIT = 0  # the lane of leaving care; lane 1 + p leads to placement p
+_CHILD, _ENTRANT, _ENTRIES, _MONTH, _PLACED, _AGED, _CAME, _SENT = (
+    word(each)
+    for each in ("child", "entrant", "entries", "month", "placed", "aged", "came", "sent")
+)
+_DRIFTS = {name: word(f"drift of {name}") for name in ("entries", "exits")}
+_FINE, _AGAIN = 1 << 20, 1 << 21  # words apart from those of steps and lanes
+_TIDY = 6  # steps between sweeps of those who left
+
+
+class Histories:
+    """The children of some draws, step by step.
+
+    Parameters
+    ----------
+    model
+        Who is in care, and what is known of rates and entries.
+    levers
+        What they are multiplied by, and limits on places, in these draws.
+    keys
+        One key a draw.
+    """
+
+    def __init__(self, model: FlowModel, levers: Resolved, steps: Steps, keys: Keys) -> None:
+        self.model, self.levers, self.steps, self.keys = model, levers, steps, keys
+        self.n_draws = len(keys)
+        ages, placements, durations = model.grouping.shape
+        self._shape = (len(model.groups), ages, placements, durations)
+        self._n_cells = int(np.prod(self._shape))
+        self._n_states = self._n_cells // durations
+        self._n_lanes = 1 + placements
+        self._rates, self._arrivals = model.rates.draw(keys), model.arrivals.draw(keys)
+        self._hazards: Array = np.zeros(0)
+        self._thresholds: list[Keys] = []
+        self._caps = [Cap(lever, model, steps) for lever in levers.capacities]
+        self._homes = [
+            (
+                model.grouping.placement_names.index(home.placement),
+                home.in_effect(steps) * home.places * home.occupancy,
+            )
+            for home in levers.homes
+        ]
+
+    @cached_property
+    def _drift(self) -> dict[str, Array]:
+        """What levels are multiplied by as they wander, shape (year, draw), mean 1.
+
+        A level learnt as the mean of a random walk over a window of W years has wandered by a
+        variance of W / 3 (times that of a year's step) by the window's end.
+        """
+        window = ((self.model.as_of - self.model.start).days + 1) / YEAR_DAYS
+        found = {}
+        for name, stream in _DRIFTS.items():
+            sd = getattr(self.model.drift, name)
+            years = np.arange(len(self.steps.years))
+            steps = np.where(years == 0, window / 3 + 0.5, 1.0)[:, None] ** 0.5 * sd
+            scores = ndtri(uniforms(self.keys, stream, years[:, None]))
+            walk = np.cumsum(steps * scores, axis=0)
+            found[name] = np.exp(walk - np.cumsum(steps**2, axis=0) / 2)
+        return found
+
+    def run(self, out: Tally) -> None:
+        """Go through all steps, counting into ``out``."""
+        self._settle_in()
+        before = -1
+        for step, year in enumerate(self.steps.year):
+            if year != before or self.levers.changed(step):
+                self._set_rates(step)
+            before = year
+            self._step(step, out)
+            if step % _TIDY == _TIDY - 1:
+                self._tidy()
+            if step + 1 == self.steps.count or self.steps.year[step + 1] != year:
+                out.closing[:, year] = self._stock
+                self._count_homes(step, self._stock, out.homes_closing[:, year], 1.0)
+        days = np.bincount(self.steps.year, self.steps.lengths)[:, None]
+        out.average[...] /= days
+        out.homes[...] /= days
+
+    # Who is there
+
+    def _settle_in(self) -> None:
+        """Put the children of the census into every draw."""
+        census, n_draws = self.model.census, self.n_draws
+        count = census.count
+        group, placement = np.array(census.group, int), np.array(census.placement, int)
+        self._birthdays = birthdays(self.model)
+        age = (self._birthdays <= 0).sum(axis=1)
+        care = -np.array(census.care_days, float)
+        duration = self._band(-care)
+        cell = self._cell(group, age, placement, duration)
+        draw = np.repeat(np.arange(n_draws), count)
+        who = np.tile(np.arange(count), n_draws)
+        self._size = max(2 * n_draws * count, 1024)
+        self._key: Keys = np.zeros(self._size, np.uint64)
+        self._row = np.full(self._size, self._gone)
+        self._change, self._adult, self._born, self._care = np.full((4, self._size), np.inf)
+        self._who = np.zeros(self._size, np.intp)
+        self._n = 0
+        self._append(
+            keyed(self.keys[draw], _CHILD, who),
+            draw * self._n_cells + np.tile(cell, n_draws),
+            np.tile(-np.array(census.age_days, float), n_draws),
+            np.tile(care, n_draws),
+            who,
+        )
+        state = np.bincount(cell // self._shape[3], minlength=self._n_states).astype(float)
+        self._stock = np.repeat(state[:, None], n_draws, axis=1)
+
+    @property
+    def _gone(self) -> int:
+        """The row of those who are not in care: no clock of theirs ever rings."""
+        return self.n_draws * self._n_cells
+
+    def _append(self, key: Keys, row: Ints, born: Array, care: Array, who: Ints) -> None:
+        """Add people, with the times at which something about them changes."""
+        start, self._n = self._n, self._n + len(key)
+        if self._n > self._size:
+            self._size = 2 * self._n
+            for name in ("_key", "_row", "_change", "_adult", "_born", "_care", "_who"):
+                held = getattr(self, name)
+                setattr(self, name, np.resize(held, self._size))
+        new = slice(start, self._n)
+        self._key[new], self._row[new], self._who[new] = key, row, who
+        self._born[new], self._care[new] = born, care
+        people = np.arange(start, self._n)
+        self._adult[new] = self._birthday(people, self._shape[1] - 1)
+        self._change[new] = self._next_change(people)
+
+    def _birthday(self, people: Ints, band: Ints | int) -> Array:
+        """Give when people leave an age band, in days."""
+        years = np.array(self.model.grouping.ages[1:], float)
+        about = self._born[people] + years[band] * YEAR_DAYS
+        who = self._who[people]
+        if not len(self._birthdays):
+            return about
+        return np.where(who >= 0, self._birthdays[np.maximum(who, 0), band], about)
+
+    def _next_change(self, people: Ints) -> Array:
+        """Give when people's age band or band of time in care changes next."""
+        _, age, _, duration = np.unravel_index(self._row[people] % self._n_cells, self._shape)
+        ends = np.append(np.array(self.model.grouping.durations[1:]) * YEAR_DAYS, np.inf)
+        change: Array = np.minimum(self._birthday(people, age), self._care[people] + ends[duration])
+        return change
+
+    def _band(self, days: Array) -> Ints:
+        """Give the band of time in care."""
+        edges = np.array(self.model.grouping.durations[1:]) * YEAR_DAYS
+        return np.searchsorted(edges, days, side="right")
+
+    def _cell(self, group: Ints, age: Ints, placement: Ints, duration: Ints) -> Ints:
+        return np.ravel_multi_index((group, age, placement, duration), self._shape)
+
+    def _tidy(self) -> None:
+        """Forget those who left."""
+        stay = np.flatnonzero(self._row[: self._n] != self._gone)
+        for name in ("_key", "_row", "_change", "_adult", "_born", "_care", "_who"):
+            held = getattr(self, name)
+            held[: len(stay)] = held[stay]
+        self._n = len(stay)
+
+    # What may happen
+
+    def _set_rates(self, step: int) -> None:
+        """Set every clock's rate a day, and how high a lane may stand for its clock to ring."""
+        drift = self._drift["exits"][self.steps.year[step]]
+        exits = self._rates.exits[..., None, :] * self.levers.exits(step)[..., None, :]
+        held = np.empty((*self._shape, self._n_lanes, self.n_draws))
+        held[..., :1, :] = exits.reshape(*exits.shape[:4], 1, -1) * drift
+        held[..., 1:, :] = self._rates.moves * self.levers.moves(step)
+        held /= YEAR_DAYS
+        hazards = np.zeros((self._gone + 1, self._n_lanes))
+        hazards[:-1] = np.moveaxis(held, -1, 0).reshape(-1, self._n_lanes)
+        self._hazards = hazards
+        # A superset for the longest step. A clock that rings with more than 255/256 in a step is
+        # left to ring with that.
+        chance = -np.expm1(-hazards * self.steps.lengths.max())
+        n_words = -(-self._n_lanes // LANES)
+        lanes = np.zeros((len(hazards), n_words * LANES), np.uint8)
+        lanes[:, : self._n_lanes] = np.minimum(np.ceil(chance * _TICKS), _TICKS - 1)
+        self._thresholds = list(np.ascontiguousarray(lanes.view(np.uint64).T))
+
+    def _step(self, step: int, out: Tally) -> None:
+        """Let one step pass."""
+        low, high = self.steps.edges[step : step + 2]
+        year = self.steps.year[step]
+        book = Book(self._n_states, self._shape[2], self.n_draws, high)
+        for cap in self._caps:
+            cap.begin(step, self._stock, self._shape[2])
+        people, lane, time = self._first_rings(step, low, high)
+        moved, now = self._happen(people, lane, time, step, book)
+        new, came = self._enter(step, low, high, book)
+        people, now = np.concatenate([moved, new]), np.concatenate([now, came])
+        again = 0
+        while len(people):
+            again += 1
+            people, lane, time = self._rings(people, now, high, (step, _AGAIN + again))
+            people, now = self._happen(people, lane, time, step, book)
+        self._grow_older(high, book)
+        out.adults_by_step[step] = book.adults.sum(axis=0)
+        out.adults[:, year] += book.adults
+        out.entries[:, year] += book.entries
+        out.exits[:, year] += book.exits
+        out.moves[..., year, :] += book.moves
+        person_days = self._stock * (high - low) + book.person_days
+        out.average[:, year] += person_days
+        self._stock = self._stock + book.change
+        self._count_homes(step, person_days / (high - low), out.homes[:, year], high - low)
+
+    def _first_rings(self, step: int, low: float, high: float) -> tuple[Ints, Ints, Array]:
+        """Find who of those there at the beginning has a clock that rings, which and when."""
+        n = self._n
+        rows = self._row[:n]
+        pairs = []
+        for number, thresholds in enumerate(self._thresholds):
+            lanes = self._key[:n] + _mark(step, number)
+            lanes = mixed(lanes).view(np.uint8)
+            hit = lanes < thresholds[rows].view(np.uint8)
+            some = np.flatnonzero(hit.view(np.uint64))
+            who, lane = np.nonzero(hit.reshape(n, LANES)[some])
+            person = some[who]
+            ticks = lanes.reshape(n, LANES)[person, lane]
+            pairs.append((person, lane + number * LANES, ticks))
+        person, lane, ticks = (np.concatenate(each) for each in zip(*pairs, strict=True))
+        fine = uniforms(self._key[person], step, _FINE + lane)
+        time = low - np.log1p(-(ticks + fine) / _TICKS) / self._hazards[rows[person], lane]
+        keep = time < np.minimum(high, self._adult[person])
+        person, lane, time = person[keep], lane[keep], time[keep]
+        order = np.lexsort((time, person))
+        person, lane, time = person[order], lane[order], time[order]
+        first = np.ones(len(person), bool)
+        first[1:] = person[1:] != person[:-1]
+        return person[first], lane[first], time[first]
+
+    def _rings(
+        self, people: Ints, now: Array, high: float, words: tuple[int, int]
+    ) -> tuple[Ints, Ints, Array]:
+        """Find whose clock rings between ``now`` and the step's end, which and when."""
+        lanes = np.arange(self._n_lanes)
+        chance = uniforms(self._key[people][:, None], *words, lanes)
+        with np.errstate(divide="ignore"):
+            wait = -np.log(chance) / self._hazards[self._row[people]]
+        lane = wait.argmin(axis=1)
+        time = now + wait[np.arange(len(people)), lane]
+        keep = time < np.minimum(high, self._adult[people])
+        return people[keep], lane[keep], time[keep]
+
+    def _happen(
+        self, people: Ints, lane: Ints, time: Array, step: int, book: Book
+    ) -> tuple[Ints, Array]:
+        """Let events happen; give who moved, and when."""
+        draw, cell = np.divmod(self._row[people], self._n_cells)
+        state = cell // self._shape[3]
+        origin = state % self._shape[2]
+        for cap in self._caps:
+            cap.free(draw, origin)
+        leaves = lane == _EXIT
+        book.leave(state[leaves], draw[leaves], time[leaves])
+        self._leave(people[leaves])
+        goes = ~leaves
+        people, time, draw, state, origin = (
+            each[goes] for each in (people, time, draw, state, origin)
+        )
+        where = self._placed(people, draw, lane[goes] - 1, time, step)
+        self._row[people] += (where - origin) * self._shape[3]
+        book.move(state, origin, where, draw, time)
+        return people, time
+
+    def _leave(self, people: Ints) -> None:
+        self._row[people] = self._gone
+        self._change[people] = np.inf
+
+    def _placed(self, people: Ints, draw: Ints, where: Ints, time: Array, step: int) -> Ints:
+        """Place those who come, as far as limits on places allow."""
+        for cap in self._caps:
+            chance = uniforms(self._key[people], step, _SENT) if len(people) else np.zeros(0)
+            where = cap.place(draw, where, time, chance)
+        return where
+
+    def _enter(self, step: int, low: float, high: float, book: Book) -> tuple[Ints, Array]:
+        """Let children enter care in a step; give who, and when."""
+        arrivals, groups_ages = self._arrivals, self._shape[:2]
+        level = (
+            arrivals.level
+            * self.levers.entries(step)
+            * self._drift["entries"][self.steps.year[step]]
+        )
+        expected = level * ((high - low) / YEAR_DAYS * arrivals.season[self.steps.month[step]])
+        expected = np.broadcast_to(expected, (*groups_ages, self.n_draws)).reshape(-1, self.n_draws)
+        if arrivals.dispersion > 0:
+            shape = 1 / arrivals.dispersion
+            chance = uniforms(self.keys, _MONTH, int(self.steps.months_on[step]))
+            expected = expected * (gammaincinv(shape, chance) / shape)
+        streams = np.arange(len(expected))[:, None]
+        counts = poisson(expected, uniforms(self.keys, _ENTRIES, streams, step))
+        which = np.repeat(np.arange(len(counts)), counts)
+        stream, draw = np.divmod(which, self.n_draws)
+        ordinal = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+        key = keyed(self.keys[draw], _ENTRANT, stream, step, ordinal)
+        group, age = np.divmod(stream, groups_ages[1])
+        came = low + uniforms(key, _CAME) * (high - low)
+        years = quantile(arrivals.ages[group, age], uniforms(key, _AGED))
+        shares = np.broadcast_to(arrivals.placements, (*self._shape[:3], self.n_draws))[
+            group, age, :, draw
+        ]
+        where = chosen(shares, uniforms(key, _PLACED))
+        people = np.arange(self._n, self._n + len(key))
+        cell = self._cell(group, age, where, np.zeros(len(key), int))
+        self._append(
+            key, draw * self._n_cells + cell, came - years * YEAR_DAYS, came, np.full(len(key), -1)
+        )
+        placed = self._placed(people, draw, where, came, step)
+        self._row[people] += (placed - where) * self._shape[3]
+        book.enter((cell // self._shape[3]) + placed - where, draw, came)
+        return people, came
+
+    def _grow_older(self, high: float, book: Book) -> None:
+        """Let birthdays and time in care pass until the step's end; whoever turns 18 leaves."""
+        people = np.flatnonzero(self._change[: self._n] <= high)
+        draw, cell = np.divmod(self._row[people], self._n_cells)
+        group, age, placement, duration = np.unravel_index(cell, self._shape)
+        birthday = self._birthday(people, age)
+        older = birthday <= high
+        adult = older & (age == self._shape[1] - 1)
+        book.grow_up((cell // self._shape[3])[adult], draw[adult], birthday[adult])
+        self._leave(people[adult])
+        stays = ~adult
+        people, draw, group, age, placement, duration, older, birthday = (
+            each[stays] for each in (people, draw, group, age, placement, duration, older, birthday)
+        )
+        state = self._cell(group, age, placement, duration) // self._shape[3]
+        book.age(state[older], draw[older], birthday[older])
+        care = self._band(high - self._care[people])
+        cell = self._cell(group, age + older, placement, care)
+        self._row[people] = draw * self._n_cells + cell
+        self._change[people] = self._next_change(people)
+
+    def _count_homes(self, step: int, stock: Array, out: Array, weight: float) -> None:
+        """Add the children in new homes: as many as have a place there, of those placed so."""
+        placements = self._shape[2]
+        there = stock.reshape(-1, placements, self.n_draws).sum(axis=0)
+        for number, (placement, places) in enumerate(self._homes):
+            inside = np.minimum(there[placement], places[step])
+            out[number] += inside * weight
+            there[placement] -= inside
+
+
+def _mark(step: int, number: int) -> Keys:
+    """Give what is added to a child's key for the lanes of a step."""
+    return keyed(np.array(word("lanes"), np.uint64), step, number)
+
+
+def birthdays(model: FlowModel) -> Array:
+    """Give when each child of the census leaves each age band, in days, shape (child, band).
+
+    Exact to the calendar; someone born on 29 February has birthdays on 1 March in common years.
+    """
+    as_of = np.datetime64(model.as_of, "D")
+    born = as_of - np.array(model.census.age_days, "timedelta64[D]")
+    month = born.astype("datetime64[M]")
+    day = born - month.astype("datetime64[D]")
+    found = [
+        (month + np.timedelta64(12 * years, "M")).astype("datetime64[D]") + day
+        for years in model.grouping.ages[1:]
+    ]
+    first = as_of + np.timedelta64(1, "D")
+    return np.stack([(each - first).astype(float) for each in found], axis=1)
