@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
+from functools import cached_property
 from typing import Annotated, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from mtfs.assumptions import Declared
+from mtfs.flows.arrivals import FittedArrivals
 from mtfs.flows.known import KnownArrivals, KnownRates
+from mtfs.flows.rates import FittedRates
 from mtfs.flows.states import ADULT, YEAR_DAYS, Grouping, Table
 
 Days: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
@@ -78,8 +82,8 @@ class FlowModel(Declared):
     as_of: date
     """the last day of the window"""
     census: Census
-    rates: KnownRates
-    arrivals: KnownArrivals
+    rates: Annotated[KnownRates | FittedRates, Field(discriminator="kind")]
+    arrivals: Annotated[KnownArrivals | FittedArrivals, Field(discriminator="kind")]
     drift: Drift = Drift()
     average: Table
     """average number of children over the last year, shape (group, age, placement)"""
@@ -92,15 +96,17 @@ class FlowModel(Declared):
     def _hangs_together(self) -> Self:
         ages, placements, durations = self.grouping.shape
         cells = (len(self.groups), ages, placements, durations)
-        for name, table, wanted in [
-            ("average", self.average, cells[:3]),
-            ("rates.exits", self.rates.exits, cells),
-            ("rates.moves", self.rates.moves, (*cells, placements)),
-            ("arrivals.level", self.arrivals.level, cells[:2]),
-            ("arrivals.placements", self.arrivals.placements, cells[:3]),
+        rates, arrivals = self.rates.mean(), self.arrivals.mean()
+        for name, found, wanted in [
+            ("average", self.average.shape, cells[:3]),
+            ("rates.exits", rates.exits.shape[:-1], cells),
+            ("rates.moves", rates.moves.shape[:-1], (*cells, placements)),
+            ("arrivals.level", arrivals.level.shape[:-1], cells[:2]),
+            ("arrivals.placements", arrivals.placements.shape[:-1], cells[:3]),
+            ("arrivals.ages", arrivals.ages.shape[:2], cells[:2]),
         ]:
-            if table.shape != wanted:
-                msg = f"'{name}' has shape {table.shape}; the grouping makes it {wanted}"
+            if found != wanted:
+                msg = f"'{name}' has shape {found}; the grouping makes it {wanted}"
                 raise ValueError(msg)
         for name, limit in [("group", len(self.groups)), ("placement", placements)]:
             held = getattr(self.census, name)
@@ -112,6 +118,15 @@ class FlowModel(Declared):
             raise ValueError(msg)
         return self
 
+    def to_json(self) -> str:
+        """Write the model as canonical JSON, in declared order."""
+        return self.model_dump_json(exclude_none=True)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the canonical JSON; equal models have equal digests."""
+        return hashlib.blake2b(self.to_json().encode(), digest_size=16).hexdigest()
+
     def __repr__(self) -> str:
         stock = np.bincount(
             np.array(self.census.placement, int), minlength=len(self.grouping.placements)
@@ -119,8 +134,10 @@ class FlowModel(Declared):
         who = ", ".join(
             f"{n} {name}" for n, name in zip(stock, self.grouping.placement_names, strict=True)
         )
+        entries = self.arrivals.mean().level.sum()
         return (
-            f"<FlowModel {self.council or ''} {self.census.count} in care on {self.as_of}: {who}>"
+            f"<FlowModel {self.council or 'of a council'}, {self.start} to {self.as_of}: "
+            f"{self.census.count} in care at the end ({who}), {entries:,.0f} entries a year>"
         )
 
     __str__ = __repr__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -37,12 +36,21 @@ class Table(Declared):
         held = np.asarray(array, np.float64)
         return cls(shape=held.shape, values=tuple(held.ravel().tolist()))
 
-    @cached_property
+    @property
     def array(self) -> Array:
         """The array, which cannot be written to."""
         found = np.array(self.values, np.float64).reshape(self.shape)
         found.flags.writeable = False
         return found
+
+    # Not pydantic's, which would compare the cached arrays too.
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Table) and self.shape == other.shape and self.values == other.values
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.values))
 
 
 class Placement(Declared):
