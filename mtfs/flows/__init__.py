@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mtfs.flows.simulation import expected_people, simulate
     from mtfs.flows.sources import Flow
     from mtfs.flows.states import Grouping, Placement
+    from mtfs.flows.totals import TotalsModel, fit_totals, fit_totals_prior, simulate_totals
 
 _HOMES = {
     "CapacityLever": "mtfs.flows.levers",
@@ -44,12 +45,16 @@ _HOMES = {
     "Placement": "mtfs.flows.states",
     "Places": "mtfs.flows.levers",
     "STANDARD": "mtfs.flows.groupings",
+    "TotalsModel": "mtfs.flows.totals",
     "count_occurrences": "mtfs.flows.occurrences",
     "expected_people": "mtfs.flows.simulation",
     "fit": "mtfs.flows.fitting",
     "fit_occurrences": "mtfs.flows.fitting",
+    "fit_totals": "mtfs.flows.totals",
+    "fit_totals_prior": "mtfs.flows.totals",
     "rate_table": "mtfs.flows.fitting",
     "simulate": "mtfs.flows.simulation",
+    "simulate_totals": "mtfs.flows.totals",
 }
 
 __all__ = [
@@ -69,12 +74,16 @@ __all__ = [
     "Overflow",
     "Placement",
     "Places",
+    "TotalsModel",
     "count_occurrences",
     "expected_people",
     "fit",
     "fit_occurrences",
+    "fit_totals",
+    "fit_totals_prior",
     "rate_table",
     "simulate",
+    "simulate_totals",
 ]
 
 

@@ -1,9 +1,9 @@
 """Children in care from published totals alone: stock at 31 March, starts and ceases of each year.
 
-Many councils have no episodes at hand, but every council's totals are published. From them come the
-levels of starts and of ceases, which wander (:mod:`mtfs.flows.levels`), and from these the people:
-entrants arrive evenly through the year and everyone leaves at one rate, so the year's ceases are
-binomial and no draw ever holds less than nobody.
+Many councils have no episodes at hand, but every council's totals are published. From them come
+the levels of starts and of ceases, which wander (:mod:`mtfs.flows.wandering`), and from these the
+people: entrants arrive evenly through the year and everyone leaves at one rate, so the year's
+ceases are binomial and no draw ever holds less than nobody.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pydantic import model_validator
 from scipy.special import bdtrik, ndtri, pdtrik
 
 from mtfs.assumptions import LARGEST, Count, Declared, Share, YearLabel
-from mtfs.flows.levels import PRIOR, Seen, TotalsPrior, levels_of, moves_of, prior_of
 from mtfs.flows.states import Table
 from mtfs.flows.uniforms import Keys, draw_keys, keyed, uniforms, word
+from mtfs.flows.wandering import PRIOR, Seen, TotalsPrior, levels_of, moves_of, prior_of
 from mtfs.sampling import RandomScores, ShockSpec, draw_scores, fresh_seed, require_seed
 from mtfs.vocabulary import (
     MAX_HORIZON,

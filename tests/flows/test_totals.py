@@ -1,5 +1,6 @@
 """Children in care from totals: by hand, against exact theory, on simulated and real histories."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from scipy import stats
 from statsmodels.tsa.statespace.mlemodel import MLEModel
 
 from mtfs import MtfsError, PlanError
-from mtfs.flows.levels import PRIOR, Seen, TotalsPrior, levels_of
 from mtfs.flows.model import DRIFT
 from mtfs.flows.states import Table
 from mtfs.flows.totals import (
@@ -21,8 +21,10 @@ from mtfs.flows.totals import (
     simulate_totals,
 )
 from mtfs.flows.uniforms import draw_keys
+from mtfs.flows.wandering import PRIOR, Seen, TotalsPrior, levels_of
 from mtfs.vocabulary import year_label, year_labels
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "totals.md"
 CHILDREN = Path(__file__).parents[3] / "shared" / "data" / "looked_after_children.csv"
 STILL = TotalsPrior(
     starts_step=0,
@@ -360,6 +362,20 @@ def test_every_council_of_england_can_be_fitted():
         model = fit_totals(figures, council=area)
         assert len(model.years) + len(model.left_out) == 19
         assert model.stock == figures["stock"].iloc[-1]
+
+
+def test_the_page_on_totals_shows_what_its_code_gives():
+    text = PAGE.read_text(encoding="utf-8")
+    found = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], found)  # noqa: S102 - our own page
+    bands = found["ds"]["people"].quantile([0.1, 0.5, 0.9], "draw")
+    rows = re.findall(r"^\| P\d+ \|(.*)\|$", text, re.MULTILINE)
+    shown = [[float(each.replace(",", "")) for each in row.split("|")] for row in rows]
+    assert bands.round().to_numpy().tolist() == shown
+    left = found["model"].unexplained
+    assert (min(left), max(left)) == (-9, 8)
+    many = found["ds"]["people_year_end"].sel(year="2028/29") > 1000
+    assert many.mean().item() == pytest.approx(0.27, abs=0.005)
 
 
 # --- wrong input
