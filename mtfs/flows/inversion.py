@@ -12,6 +12,7 @@ from mtfs.vocabulary import Array
 Ints: TypeAlias = NDArray[np.intp]
 
 _SMALLEST = 1e-17  # of a probability: beside the chance nearest to 1
+_FEW = 40  # expected events up to which going up from 0 is faster than scipy's quantile
 
 
 def quantile(knots: Array, chance: Array) -> Array:
@@ -63,3 +64,101 @@ def poisson(mean: Array, chance: Array) -> Ints:
         term = term * mean / count
         total = total + term
     return found
+
+
+def any_poisson(mean: Array, chance: Array) -> Array:
+    """Give the Poisson quantile of each chance, whatever the mean.
+
+    Parameters
+    ----------
+    mean
+        Not negative; broadcasts with ``chance``.
+    chance
+        Strictly between 0 and 1.
+
+    Returns
+    -------
+    array
+        Whole numbers, of the shape the two broadcast to.
+
+    Examples
+    --------
+    >>> any_poisson(np.array([1.0, 1000.0]), np.array([0.9, 0.5])).tolist()
+    [2.0, 1000.0]
+    """
+    mean, chance = np.broadcast_arrays(mean, chance)
+    found = np.zeros(mean.size)
+    large = mean.ravel() > _FEW
+    few, many = np.flatnonzero(~large), np.flatnonzero(large)
+    found[few] = poisson(mean.ravel()[few], chance.ravel()[few])
+    if len(many):
+        from scipy.stats import poisson as law  # noqa: PLC0415 - keeps import light
+
+        found[many] = law.ppf(chance.ravel()[many], mean.ravel()[many])
+    return found.reshape(mean.shape)
+
+
+def binomial(number: Array, share: Array, chance: Array) -> Array:
+    """Give the binomial quantile of each chance: how many of ``number`` it happens to.
+
+    Where few are expected the distribution is gone up from 0, or from all of them downwards where
+    few are spared; elsewhere scipy inverts it.
+
+    Parameters
+    ----------
+    number
+        Whole numbers, not negative; the three broadcast with each other.
+    share
+        From 0 to 1.
+    chance
+        Strictly between 0 and 1.
+
+    Returns
+    -------
+    array
+        Whole numbers from 0 to ``number``.
+
+    Examples
+    --------
+    >>> binomial(np.array([2.0, 2.0, 900.0]), np.array(0.5), np.array([0.2, 0.8, 0.5])).tolist()
+    [0.0, 2.0, 450.0]
+    """
+    number, share, chance = np.broadcast_arrays(number, share, chance)
+    found = np.zeros(number.size)
+    some = np.flatnonzero((number > 0) & (share > 0))
+    n, p, u = (each.ravel()[some] for each in (number, share, chance))
+    spared = p > 0.5  # noqa: PLR2004 - the rarer of the two is counted
+    rare = np.where(spared, 1 - p, p)
+    many = n * rare > _FEW
+    counts = np.empty(len(some))
+    few = ~many
+    counts[few] = _few_of(n[few], rare[few], np.where(spared[few], 1 - u[few], u[few]))
+    counts[few] = np.where(spared[few], n[few] - counts[few], counts[few])
+    if many.any():
+        from scipy.stats import binom  # noqa: PLC0415 - keeps import light
+
+        counts[many] = binom.ppf(u[many], n[many], p[many])
+    found[some] = counts
+    return found.reshape(number.shape)
+
+
+def _few_of(number: Array, share: Array, chance: Array) -> Array:
+    """Give binomial quantiles by going up from 0; shape (case,)."""
+    found = np.zeros(len(number))
+    here, count = np.arange(len(number)), 0
+    odds = share / (1 - share)
+    term = np.exp(number * np.log1p(-share))
+    total = term
+    while True:
+        ahead = (chance > total) & ((count < number * share) | (term > _SMALLEST))
+        ahead &= count < number
+        if not ahead.any():
+            return found
+        here = here[ahead]
+        number, chance, odds, share, term, total = (
+            each[ahead] for each in (number, chance, odds, share, term, total)
+        )
+        term = term * (number - count) / (count + 1) * odds
+        count += 1
+        found[here] = count
+        total = total + term
