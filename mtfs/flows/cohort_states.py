@@ -142,6 +142,8 @@ class CohortStates(Noted):
     services: tuple[Service, ...] = ()
 
     called: ClassVar[str] = "the cohort"
+    followed: ClassVar[bool] = False
+    """whether people are followed through the year, to its end and into the next age band"""
 
     @model_validator(mode="after")
     def _states_hang_together(self) -> Self:
@@ -293,35 +295,46 @@ class CohortStates(Noted):
         years, value, planned
             As for :meth:`expected`.
         """
-        found = np.array(
-            np.broadcast_to(
-                self.expected(years, value, planned),
-                (len(self.labels) * (1 + len(self.services)), len(years), len(scores)),
-            )
-        )
-        drawn = np.flatnonzero(scores != 0)
-        if not len(drawn):
-            return found
+        del planned
+        self._require_years(years)
         whole = value or self._stated(years)
+        drawn = np.flatnonzero(scores != 0)
 
         def part(assumption: Assumption) -> Array:
             held = whole(assumption)
             return held if held.shape[1] == 1 else held[:, drawn]
 
-        counted = self.counted(draw_keys(scores[drawn], self.name), years, part)
-        found[..., drawn] = self._with_users(counted.average, part)
-        return found
+        people = np.empty((len(self.ages), len(self.settings), len(years), len(scores)))
+        if len(drawn) < len(scores):
+            people[...] = self._expected(years, whole)
+        if len(drawn):
+            keys = draw_keys(scores[drawn], self.name)
+            people[..., drawn] = self.counted(keys, years, part).average
+        return self._with_users(people, whole)
+
+    def users(self, people: Array, value: Value) -> Array:
+        """Give who uses each service, shape (service, age, setting, year, draw).
+
+        Parameters
+        ----------
+        people
+            Shape (age, setting, year, draw).
+        value
+            Gives an assumption by (year, draw) or (year, 1).
+        """
+        found = []
+        for each in self.services:
+            shares = dict(each.shares)
+            by_setting = [
+                np.broadcast_to(value(shares[s]), people.shape[2:]) for s in self.settings
+            ]
+            found.append(people * self._using(each, np.stack(by_setting)))
+        return np.stack(found) if found else np.zeros((0, *people.shape))
 
     def _with_users(self, people: Array, value: Value) -> Array:
         """Append who uses each service, and make one row a state."""
-        found = [people]
-        for each in self.services:
-            shares = dict(each.shares)
-            using = np.stack(
-                [np.broadcast_to(value(shares[s]), people.shape[2:]) for s in self.settings]
-            )
-            found.append(people * self._using(each, using))
-        return np.concatenate([each.reshape(-1, *each.shape[2:]) for each in found])
+        found = np.concatenate([people[None], self.users(people, value)])
+        return found.reshape(-1, *people.shape[2:])
 
     def _using(self, service: Service, shares: Array) -> Array:
         """Give shares by age and setting of those by setting."""
@@ -359,6 +372,22 @@ class CohortStates(Noted):
         if missing := [name for name in self.settings if name not in names]:
             msg = f"{where} leaves out {listing(missing)}: give every setting, 0 where there is "
             raise ValueError(f"{msg}none")
+
+    def _require_population(self, age: str, population: Pairs) -> None:
+        """Check that an age band's population is there from the base year on, every year once."""
+        years = [year for year, _ in population]
+        first = year_start(self.base_year)
+        needed = [year_label(year) for year in range(first, max(map(year_start, years)) + 1)]
+        missing = [year for year in needed or [self.base_year] if year not in years]
+        if missing or len(set(years)) < len(years):
+            what = f"has no {listing(missing)}" if missing else "holds a year twice"
+            msg = f"age band '{age}': the population {what}; expected every year once, from the "
+            raise ValueError(f"{msg}base year {self.base_year} on")
+
+    def _require_setting(self, name: str) -> None:
+        if name not in self.settings:
+            msg = f"there is no setting '{name}'.{suggest(name, self.settings)} There is: "
+            raise ValueError(msg + ", ".join(self.settings))
 
     def _require_age(self, age: str) -> None:
         if age not in self.ages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -22,7 +23,7 @@ from mtfs.flows.counts import Ageing, Chances, Counted, Counts, rounded, uneven
 from mtfs.flows.levers import Value
 from mtfs.flows.populations import age_range
 from mtfs.flows.uniforms import Keys
-from mtfs.vocabulary import Array, MtfsError, listing, year_label, year_start
+from mtfs.vocabulary import Array, MtfsError, year_label, year_start
 
 PER = 1_000.0  # people that a prevalence is stated of
 
@@ -87,29 +88,16 @@ class Cohort(CohortStates):
                 raise ValueError(msg)
             if isinstance(band.attrition, tuple):
                 self._require_settings(band.attrition, f"{where}, attrition")
-            self._require_population(band)
+            self._require_population(band.age, band.population)
         for shift in self.shifts:
-            for field in ("origin", "destination"):
-                if getattr(shift, field) not in self.settings:
-                    self._require_settings([(getattr(shift, field), 0)], f"a shift's {field}")
+            self._require_setting(shift.origin)
+            self._require_setting(shift.destination)
             if shift.origin == shift.destination:
                 msg = f"a shift goes from '{shift.origin}' to itself"
                 raise ValueError(msg)
             for age in shift.ages:
                 self._require_age(age)
         return self
-
-    def _require_population(self, band: Band) -> None:
-        years = [year for year, _ in band.population]
-        first, last = year_start(self.base_year), max(year_start(year) for year in years)
-        needed = [year_label(year) for year in range(first, last + 1)]
-        missing = [year for year in needed if year not in years] or [
-            year for year in [self.base_year] if year not in years
-        ]
-        if missing or len(set(years)) < len(years):
-            what = f"has no {listing(missing)}" if missing else "holds a year twice"
-            msg = f"age band '{band.age}': the population {what}; expected every year once, from "
-            raise ValueError(f"{msg}the base year {self.base_year} on")
 
     @property
     def ages(self) -> tuple[str, ...]:
@@ -219,7 +207,7 @@ class Cohort(CohortStates):
         if self.wander is not None:
             expected = expected * self.wander.factors(keys, len(years))
         base = self._base()[..., None]
-        chances, arrivals = [], []
+        chances, arrivals, hastened = [], [], []
         staying = 1 - self._attrition()[..., None]
         before: Array = base
         for year in range(len(years)):
@@ -227,6 +215,9 @@ class Cohort(CohortStates):
             kept = np.minimum(
                 staying,
                 np.divide(after, before, out=np.ones_like(after + before), where=before > 0),
+            )
+            hastened.append(
+                np.broadcast_to(kept < staying * (1 - EXACT), (*kept.shape[:2], len(keys)))
             )
             chances.append(Chances.of_staying(kept))
             coming = np.maximum(after - kept * before, 0.0)  # below 0 by rounding only
@@ -236,4 +227,4 @@ class Cohort(CohortStates):
         ageing = Ageing(tuple(age_range(age) for age in self.ages))
         counts = Counts(self.labels, ageing, tuple(chances), steps=1)
         found = counts.run(start, np.stack(arrivals), keys)
-        return Counted(found.closing, found.closing, found.new, found.left, found.aged_out)
+        return replace(found, average=found.closing, hastened=np.stack(hastened, axis=2))

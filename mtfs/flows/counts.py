@@ -108,6 +108,8 @@ class Counted:
     """by the state they were in when the step began, or came to"""
     aged_out: Array
     """who outgrew the last band, by the state they were in"""
+    hastened: Array | None = None
+    """where more had to leave than is stated, because the expected number fell so fast"""
 
 
 class Dice:
@@ -277,7 +279,9 @@ class Counts:
             )
             staying[rows] -= movers
             rest[rows] -= chance[to, rows]
-            np.add.at(found, rows - here[rows] + to, movers)
+            moved = np.zeros_like(flat)
+            moved[rows] = movers
+            found[to::settings] += moved.reshape(number.shape).sum(axis=1)
         return (found + staying).reshape(number.shape), left.reshape(number.shape)
 
     def _move_up(

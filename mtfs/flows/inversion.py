@@ -6,13 +6,16 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from mtfs.vocabulary import Array
 
 Ints: TypeAlias = NDArray[np.intp]
 
 _SMALLEST = 1e-17  # of a probability: beside the chance nearest to 1
-_FEW = 40  # expected events up to which going up from 0 is faster than scipy's quantile
+_FEW = 20  # expected events up to which going up from 0 is fast enough
+_USUAL = 3.0  # standard normal scores within which the expansion below is good
+_NEAR = 0.05  # of an event: two and a half times the expansion's largest error there
 
 
 def quantile(knots: Array, chance: Array) -> Array:
@@ -94,7 +97,10 @@ def any_poisson(mean: Array, chance: Array) -> Array:
     if len(many):
         from scipy.stats import poisson as law  # noqa: PLC0415 - keeps import light
 
-        found[many] = law.ppf(chance.ravel()[many], mean.ravel()[many])
+        m, u = mean.ravel()[many], chance.ravel()[many]
+        counts, doubtful = _expanded(m, m, 1.0, 1.0, u)
+        counts[doubtful] = law.ppf(u[doubtful], m[doubtful])
+        found[many] = counts
     return found.reshape(mean.shape)
 
 
@@ -137,9 +143,41 @@ def binomial(number: Array, share: Array, chance: Array) -> Array:
     if many.any():
         from scipy.stats import binom  # noqa: PLC0415 - keeps import light
 
-        counts[many] = binom.ppf(u[many], n[many], p[many])
+        n, p, u = n[many], p[many], u[many]
+        variance = n * p * (1 - p)
+        large, doubtful = _expanded(n * p, variance, 1 - 2 * p, 1 - 6 * p * (1 - p), u)
+        large[doubtful] = binom.ppf(u[doubtful], n[doubtful], p[doubtful])
+        counts[many] = large
     found[some] = counts
     return found.reshape(number.shape)
+
+
+def _expanded(
+    mean: Array, variance: Array, third: Array | float, fourth: Array | float, chance: Array
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Give quantiles of counts by an expansion, and mark those that may be off by one.
+
+    Cornish and Fisher's expansion to the second order, for counts: half an event and the lattice's
+    own term are taken off (Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.49).
+    With 20 events and more it is off by at most 0.02 of an event for scores within 3.
+
+    Parameters
+    ----------
+    mean, variance
+        Of the counts, shape (case,).
+    third, fourth
+        Third and fourth cumulants over the variance.
+    chance
+        Shape (case,).
+    """
+    z = ndtri(chance)
+    sd = np.sqrt(variance)
+    skewness, kurtosis = third / sd, fourth / variance
+    score = z + (z**2 - 1) * skewness / 6 + (z**3 - 3 * z) * kurtosis / 24
+    score -= (2 * z**3 - 5 * z) * skewness**2 / 36
+    place = mean + sd * score - 0.5 - z / (24 * sd)
+    doubtful = (np.abs(z) > _USUAL) | (np.abs(place - np.rint(place)) < _NEAR)
+    return np.ceil(place), doubtful
 
 
 def _few_of(number: Array, share: Array, chance: Array) -> Array:

@@ -1,0 +1,1 @@
+"""Prevalence learnt from history."""
