@@ -33,6 +33,7 @@ from mtfs.flows.uniforms import Keys, draw_keys, uniforms, word
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array, MtfsError, listing, suggest, year_label, year_start
 
+PER = 1_000.0  # people that a prevalence is stated of
 EXACT = 1e-6  # how far shares may be from 1 in sum: rounding of what is typed
 
 

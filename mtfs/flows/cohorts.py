@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from mtfs.assumptions import Declared, GrowthAssumption, Name, Number, ShareAssumption
 from mtfs.flows.cohort_states import (
     EXACT,
+    PER,
     AgeLabel,
     ByYears,
     CohortStates,
@@ -25,10 +26,8 @@ from mtfs.flows.populations import age_range
 from mtfs.flows.uniforms import Keys
 from mtfs.vocabulary import Array, MtfsError, year_label, year_start
 
-PER = 1_000.0  # people that a prevalence is stated of
 
-
-class Band(Declared):
+class PrevalenceBand(Declared):
     """The people of one age band: how many there are, how many of them are supported, and where."""
 
     age: AgeLabel
@@ -46,7 +45,7 @@ class Band(Declared):
     one for all or by setting"""
 
 
-class Shift(Declared):
+class SettingShift(Declared):
     """People of one setting who are in another instead, more of them each year."""
 
     origin: Name
@@ -69,8 +68,8 @@ class Cohort(CohortStates):
     """
 
     kind: Literal["prevalence"] = "prevalence"
-    bands: tuple[Band, ...] = Field(min_length=1)
-    shifts: tuple[Shift, ...] = ()
+    bands: tuple[PrevalenceBand, ...] = Field(min_length=1)
+    shifts: tuple[SettingShift, ...] = ()
     wander: Wander | None = None
     """how all prevalences together depart from their stated growth"""
     dispersion: Annotated[Number, Field(ge=0, le=4)] = 0.0

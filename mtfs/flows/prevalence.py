@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtfs.flows.cohort_states import Wander
-from mtfs.flows.cohorts import PER
+from mtfs.flows.cohort_states import PER, Wander
 from mtfs.vocabulary import MtfsError, listing
 
 LEAST = 5  # counts: four steps are the fewest from which an s.d. is learnt

@@ -43,6 +43,15 @@ class Table(Declared):
         found.flags.writeable = False
         return found
 
+    # Not pydantic's, which would compare the cached arrays too.
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Table) and self.shape == other.shape and self.values == other.values
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.values))
+
 
 class Placement(Declared):
     """A kind of placement: which codes of the SSDA903 return belong to it."""

@@ -8,6 +8,8 @@ from mtfs.io.documents import (
     load_example_monitoring,
     load_monitoring,
 )
+from mtfs.io.episodes import load_episodes
+from mtfs.io.flows import load_flow, save_flow
 from mtfs.io.plans import (
     check_plan,
     example_file,
@@ -37,15 +39,18 @@ __all__ = [
     "example_scenarios_file",
     "example_scenarios_names",
     "holds_monitoring",
+    "load_episodes",
     "load_example",
     "load_example_monitoring",
     "load_example_scenarios",
+    "load_flow",
     "load_gap",
     "load_monitoring",
     "load_plan",
     "load_population",
     "load_scenarios",
     "plan_of",
+    "save_flow",
     "save_gap",
     "save_plan",
 ]
