@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mtfs.flows.histories import birthdays
 from mtfs.flows.inversion import Ints, quantile
+from mtfs.flows.model import birthdays
 from mtfs.flows.states import YEAR_DAYS
 from mtfs.vocabulary import Array
 
@@ -74,7 +75,7 @@ class _People:
             )
         )
 
-    def kept(self, which: Array) -> _People:
+    def kept(self, which: NDArray[np.bool_]) -> _People:
         """Keep some."""
         return _People(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
@@ -119,7 +120,7 @@ class _Walk:
         return _People(
             np.eye(self._shape[2])[np.array(census.placement, int)],
             np.array(census.group, int),
-            (ends <= 0).sum(axis=1),
+            (ends < 0).sum(axis=1),
             self._band(-care),
             ends,
             care,
@@ -131,6 +132,7 @@ class _Walk:
     def _step(self, step: int, people: _People) -> tuple[Array, _People]:
         """Let one step pass; give person-days by state, and who is there then."""
         low, high = self.steps.edges[step : step + 2]
+        people = self._aged(people, low)
         exits, moves = self._rates_in(step)
         entrants, shares = self._entering(step, low, high)
         for cap in self._caps:
@@ -151,6 +153,12 @@ class _Walk:
                 self._grown(new, later, lived, between=(high - rest, high), days=days)
             )
         return days, people
+
+    def _aged(self, people: _People, day: float) -> _People:
+        """Let birthdays on a step's first day pass, before its rates are looked up."""
+        at = np.arange(len(people.age))
+        people = replace(people, age=people.age + (people.birthdays[at, people.age] <= day))
+        return people.kept(people.age < self._shape[1])
 
     def _rates_in(self, step: int) -> tuple[Array, Array]:
         """Give exits and moves a day in a step, in the middle of what levers do."""
@@ -211,12 +219,13 @@ class _Walk:
         low, high = between
         at = np.arange(len(people.age))
         birthday = people.birthdays[at, people.age]
-        older = birthday <= high
+        older = birthday < high
         share = np.where(older, (birthday - low) / (high - low), 1.0)[:, None]
         adult = older & (people.age == self._shape[1] - 1)
-        # days until the birthday when numbers change evenly from ``number`` to ``later``
-        until = (high - low) * (share * people.number + share**2 / 2 * (later - people.number))
-        first = np.where(older[:, None], until, lived)
+        # the part of the days until the birthday when numbers change evenly to ``later``
+        until = share * people.number + share**2 / 2 * (later - people.number)
+        whole = (people.number + later) / 2
+        first = lived * np.divide(until, whole, out=share + 0 * whole, where=whole > 0)
         np.add.at(days, (people.group, people.age), first)
         goes_on = older & ~adult
         np.add.at(days, (people.group[goes_on], people.age[goes_on] + 1), (lived - first)[goes_on])

@@ -4,14 +4,12 @@ from datetime import date
 
 import numpy as np
 
-from mtfs.flows.histories import Histories
 from mtfs.flows.known import KnownArrivals, KnownRates
 from mtfs.flows.levers import Resolved
 from mtfs.flows.model import Census, Drift, FlowModel
 from mtfs.flows.simulation import tally
 from mtfs.flows.states import Grouping, Placement, Table
 from mtfs.flows.steps import Steps
-from mtfs.flows.tallies import Tally
 from mtfs.flows.uniforms import keyed
 
 AS_OF = date(2026, 3, 31)
@@ -114,16 +112,6 @@ def counted(model, *, levers=(), last_year=FIRST, n_draws=200, number=0, step="m
     steps = Steps.between(model.as_of, last_year, step)
     found = resolved(model, levers, steps, steps.years)
     return tally(model, found, steps, keys_of(n_draws, number)), steps
-
-
-def walked(model, *, levers=(), last_year=FIRST, n_draws=50, step="month", number=0):
-    """Simulate a flow; give the histories as they stand at the end, and the tally."""
-    steps = Steps.between(model.as_of, last_year, step)
-    found = resolved(model, levers, steps, steps.years)
-    held = Histories(model, found, steps, keys_of(n_draws, number))
-    out = Tally.empty(model, steps, n_draws, len(found.homes))
-    held.run(out)
-    return held, out
 
 
 def z_of(draws, mean):
