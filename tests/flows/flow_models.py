@@ -1,5 +1,6 @@
 """Flows whose rates are known, for tests: small enough to be worked out by theory or by hand."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -112,6 +113,14 @@ def counted(model, *, levers=(), last_year=FIRST, n_draws=200, number=0, step="m
     steps = Steps.between(model.as_of, last_year, step)
     found = resolved(model, levers, steps, steps.years)
     return tally(model, found, steps, keys_of(n_draws, number)), steps
+
+
+def counted_by_step(model, *, levers=(), last_year=FIRST, n_draws=50, step="month"):
+    """Simulate a flow; give a tally whose "years" are single steps, and the steps."""
+    steps = Steps.between(model.as_of, last_year, step)
+    found = resolved(model, levers, steps, steps.years)
+    single = replace(steps, year=np.arange(steps.count), years=(FIRST,) * steps.count)
+    return tally(model, found, single, keys_of(n_draws)), steps
 
 
 def z_of(draws, mean):
