@@ -143,14 +143,14 @@ class _Walk:
         ahead, during = transitions(rates, high - low)
         days = np.zeros(self._shape[:3])
         later, lived = self._through(people, ahead, during)
-        people = self._grown(people, later, lived, between=(low, high), days=days)
+        people = self._grown(people, later, lived, rates=rates, between=(low, high), days=days)
         for moment in _MOMENTS:
             rest = (1 - moment) * (high - low)
             ahead, during = transitions(rates, rest)
             new = self._entrants(entrants, shares, low + moment * (high - low))
             later, lived = self._through(new, ahead, during)
             people = people.joined(
-                self._grown(new, later, lived, between=(high - rest, high), days=days)
+                self._grown(new, later, lived, rates=rates, between=(high - rest, high), days=days)
             )
         return days, people
 
@@ -209,23 +209,24 @@ class _Walk:
         later: Array,
         lived: Array,
         *,
+        rates: Array,
         between: tuple[float, float],
         days: Array,
     ) -> _People:
         """Let birthdays and time in care pass; book person-days; leave out who turned 18.
 
-        A birthday cuts a step in two, within which numbers are taken to change evenly.
+        A birthday cuts the days of a step in two; rates are those of its beginning in both.
         """
         low, high = between
         at = np.arange(len(people.age))
         birthday = people.birthdays[at, people.age]
         older = birthday < high
-        share = np.where(older, (birthday - low) / (high - low), 1.0)[:, None]
         adult = older & (people.age == self._shape[1] - 1)
-        # the part of the days until the birthday when numbers change evenly to ``later``
-        until = share * people.number + share**2 / 2 * (later - people.number)
-        whole = (people.number + later) / 2
-        first = lived * np.divide(until, whole, out=share + 0 * whole, where=whole > 0)
+        share = ((birthday - low) / (high - low))[older, None]
+        cell = (people.group[older], people.age[older], people.duration[older])
+        _, during = transitions(rates[cell] * share[..., None], high - low)
+        first = lived.copy()  # days until the birthday
+        first[older] = share * np.einsum("np,npq->nq", people.number[older], during)
         np.add.at(days, (people.group, people.age), first)
         goes_on = older & ~adult
         np.add.at(days, (people.group[goes_on], people.age[goes_on] + 1), (lived - first)[goes_on])

@@ -286,14 +286,18 @@ class Resolved:
         Raises
         ------
         MtfsError
-            When the effect of a draw would leave less than no rate.
+            When an effect has no value for a year, or one that leaves less than no rate.
         """
         first = steps.years.index(years[0])
         plan_year = np.clip(steps.year - first, 0, len(years) - 1)
         multipliers = []
         for lever in levers:
             if isinstance(lever, EntryLever | ExitLever | MoveLever):
-                effect = value(lever.effect)
+                try:
+                    effect = value(lever.effect)
+                except ValueError as error:
+                    msg = f"lever '{lever.name}', 'effect': {error}"
+                    raise MtfsError(msg) from None
                 if (effect < -1).any():
                     msg = (
                         f"lever '{lever.name}': the effect of a draw is {effect.min():.3g}, less "
