@@ -14,7 +14,8 @@ from mtfs.assumptions import Declared
 from mtfs.flows.arrivals import FittedArrivals
 from mtfs.flows.known import KnownArrivals, KnownRates
 from mtfs.flows.rates import FittedRates
-from mtfs.flows.states import ADULT, YEAR_DAYS, Grouping, Table
+from mtfs.flows.states import ADULT, Grouping, Table
+from mtfs.vocabulary import Array
 
 Days: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
 
@@ -113,8 +114,9 @@ class FlowModel(Declared):
             if held and max(held) >= limit:
                 msg = f"'census.{name}' holds {max(held)}; the last number is {limit - 1}"
                 raise ValueError(msg)
-        if max(self.census.age_days, default=0) >= ADULT * YEAR_DAYS:
-            msg = f"'census.age_days' holds {max(self.census.age_days)}, which is {ADULT} or over"
+        if (birthdays(self)[:, -1] < 0).any():
+            oldest = max(self.census.age_days)
+            msg = f"'census.age_days' holds {oldest}, which is {ADULT} or over on {self.as_of}"
             raise ValueError(msg)
         return self
 
@@ -141,3 +143,20 @@ class FlowModel(Declared):
         )
 
     __str__ = __repr__
+
+
+def birthdays(model: FlowModel) -> Array:
+    """Give when each child of the census leaves each age band, in days, shape (child, band).
+
+    Exact to the calendar; someone born on 29 February has birthdays on 1 March in common years.
+    """
+    as_of = np.datetime64(model.as_of, "D")
+    born = as_of - np.array(model.census.age_days, "timedelta64[D]")
+    month = born.astype("datetime64[M]")
+    day = born - month.astype("datetime64[D]")
+    found = [
+        (month + np.timedelta64(12 * years, "M")).astype("datetime64[D]") + day
+        for years in model.grouping.ages[1:]
+    ]
+    first = as_of + np.timedelta64(1, "D")
+    return np.stack([(each - first).astype(float) for each in found], axis=1)
