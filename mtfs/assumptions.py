@@ -42,10 +42,13 @@ else:
 
 
 def _plain(value: object) -> object:
-    """Turn numpy's numbers and arrays into Python's, so that plans built in Python validate."""
+    """Turn numpy's numbers and arrays into Python's, so that plans built in Python validate.
+
+    And -0.0 into 0.0: plans that are equal have equal digests.
+    """
     if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    return value
+        value = value.tolist()
+    return 0.0 if isinstance(value, float) and value == 0 else value
 
 
 def _share(value: float) -> float:

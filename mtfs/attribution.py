@@ -10,8 +10,14 @@ import xarray as xr
 
 from mtfs.measures import Unit, annual, figures, in_unit
 from mtfs.plan import Plan
-from mtfs.projection import draws_meant, plan_meant, project_gap
-from mtfs.schema import BASE_BUDGET, WIDENS, planned_name, require_projection, require_year
+from mtfs.projection import draws_held, draws_meant, plan_meant, project_gap
+from mtfs.schema import (
+    BASE_BUDGET,
+    WIDENS,
+    planned_name,
+    require_axes,
+    require_year,
+)
 from mtfs.vocabulary import Array, MtfsError, listing
 
 if TYPE_CHECKING:
@@ -134,27 +140,27 @@ def component_bridge(
         if given not in (ways := get_args(answers)):
             msg = f"{name} is {given!r}; expected {', '.join(map(repr, ways))}"
             raise MtfsError(msg)
-    ds = _with_contributions(plan, n_draws, seed)
-    with xr.set_options(arithmetic_join="exact"):
-        return _by_component(ds, start, variable, convention)
-
-
-def _with_contributions(
-    plan: Plan | Mapping[str, Any] | xr.Dataset, n_draws: int | None, seed: int | None
-) -> xr.Dataset:
-    """Give a projection that holds contributions: the one given, or its plan run again."""
-    held = isinstance(plan, xr.Dataset) and BASE_BUDGET in require_projection(plan)
-    if isinstance(plan, xr.Dataset) and held and n_draws is None and seed is None:
-        return plan
+    held = draws_held(plan)
+    own_draws = n_draws is None and seed is None
+    if isinstance(plan, xr.Dataset) and own_draws and _holds_enough(plan, convention):
+        return _by_component(plan, start, variable, convention)
     n_draws, seed = draws_meant(plan, n_draws, seed)
-    again = project_gap(plan_meant(plan), n_draws=n_draws, seed=seed, keep="components")
-    if not isinstance(plan, xr.Dataset):
-        return again
-    here = {dim: plan[dim].to_numpy() for dim in ("draw", "year") if dim in plan.dims}
-    return again.sel(here)
+    ds = project_gap(plan_meant(plan), n_draws=n_draws, seed=seed, keep="components")
+    return _by_component(ds, start, variable, convention).sel(held)
+
+
+def _holds_enough(ds: xr.Dataset, convention: Steps) -> bool:
+    """Whether a projection holds contributions and, for yearly steps, the year before each."""
+    in_a_row = np.array_equal(ds["lead"], np.arange(1, ds.sizes["year"] + 1))
+    return BASE_BUDGET in ds and (in_a_row or convention == "cumulative")
 
 
 def _by_component(ds: xr.Dataset, start: Start, variable: Stage, convention: Steps) -> xr.Dataset:
+    with xr.set_options(arithmetic_join="exact"):
+        return _split(ds, start, variable, convention)
+
+
+def _split(ds: xr.Dataset, start: Start, variable: Stage, convention: Steps) -> xr.Dataset:
     from_plan = start == "plan"
     planned = _levels(ds, planned_name("contribution"), variable)
     found: dict[str, xr.DataArray] = {}
@@ -234,9 +240,7 @@ def bridge_table(
         the first or the last row.
     """
     here, between = _of_year(bridge, by, year)
-    labels = here[by].to_numpy()
-    if between:  # drivers are of no one service
-        labels = np.where(labels == "", here["category"].to_numpy(), labels)
+    labels = np.array(_row_names(here, by, between), dtype=object)
     names = list(dict.fromkeys(labels.tolist()))
     if by == "component" and not between:
         names = _in_order(names)
@@ -267,12 +271,38 @@ def _of_year(bridge: xr.Dataset, by: By, year: str | None) -> tuple[xr.Dataset, 
     if not isinstance(bridge, xr.Dataset) or not {"contribution", "start", "end"} <= set(bridge):
         msg = "expected a Dataset from mtfs.bridge()"
         raise MtfsError(msg)
+    require_axes(bridge)
     between = "category" in bridge.coords
     ways = [way for way in get_args(By) if between or way != "category"]
     if by not in ways:
         msg = f"by is {by!r}; expected {', '.join(map(repr, ways))}"
         raise MtfsError(msg)
     return bridge.sel(year=require_year(bridge, year)), between
+
+
+def _row_names(here: xr.Dataset, by: By, between: bool) -> list[str]:
+    """Name the row of every step; items of one name and of several kinds are told apart."""
+    labels: list[str] = here[by].to_numpy().tolist()
+    categories = here["category"].to_numpy().tolist() if between else [""] * len(labels)
+    kinds = here["item_kind"].to_numpy().tolist()
+    if between:  # drivers are of no one service
+        labels = [label or category for label, category in zip(labels, categories, strict=True)]
+        # a grant that changes sides is one source of funding all the same
+        kinds = [
+            "funding" if category.startswith("funding") else kind
+            for kind, category in zip(kinds, categories, strict=True)
+        ]
+    if by == "component" and between:
+        kinds = ["driver" if kind == "driver" else "" for kind in kinds]
+    elif by != "item":
+        return labels
+    held: dict[str, set[str]] = {}
+    for label, kind in zip(labels, kinds, strict=True):
+        held.setdefault(label, set()).add(kind)
+    return [
+        f"{label} [{kind}]" if kind and len(held[label]) > 1 else label
+        for label, kind in zip(labels, kinds, strict=True)
+    ]
 
 
 def _in_order(names: list[str]) -> list[str]:

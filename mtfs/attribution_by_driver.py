@@ -7,6 +7,7 @@ year, and without an unexplained interaction, since each bears its part of what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -18,7 +19,7 @@ from mtfs.engine import engine_of
 from mtfs.lines import CapitalLine, ContingencyLine, CouncilTax, Grant, RiskLine
 from mtfs.measures import annual
 from mtfs.plan import Plan, digest_of
-from mtfs.projection import draws_meant, plan_meant
+from mtfs.projection import draws_held, draws_meant, plan_meant
 from mtfs.rerun import CHANCE, Chance, Rerun, same_rows
 from mtfs.sampling import RandomScores
 from mtfs.schema import WIDENS
@@ -27,6 +28,8 @@ from mtfs.vocabulary import Array, MtfsError, listing, suggest, year_start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mtfs.schema import Keep
 
 Stage = Literal["gap_before_savings", "gap", "gap_after_one_offs"]
 Steps = Literal["cumulative", "annual"]
@@ -112,6 +115,7 @@ def driver_bridge(
     >>> ds["planned_contribution"].sel(step="cpi", year="2026/27").item()
     20000.0
     """
+    held = draws_held(plan)
     (n_draws, seed), plan = draws_meant(plan, n_draws, seed), plan_meant(plan)
     if convention not in (ways := get_args(Steps)):
         msg = f"convention is {convention!r}; expected {', '.join(map(repr, ways))}"
@@ -155,7 +159,7 @@ def driver_bridge(
         },
         draws=(n_draws, seed),
     )
-    return ds if convention == "cumulative" else _by_year(ds, start)
+    return (ds if convention == "cumulative" else _by_year(ds, start)).sel(held)
 
 
 def _by_year(ds: xr.Dataset, start: Start) -> xr.Dataset:
@@ -203,8 +207,12 @@ def driver_reach(
     >>> driver_reach(plan, n_draws=2, seed=1)["contribution"].values[0, :, 0].tolist()
     [20000.0, 20000.0]
     """
+    here = draws_held(plan)
     (n_draws, seed), plan = draws_meant(plan, n_draws, seed), plan_meant(plan)
     game = _Game(plan, start, variable, n_draws, seed)
+    among, n_held = here.pop("draw", slice(None)), n_draws
+    if not isinstance(among, slice):
+        n_held = len(among)
     items = items_of(plan, variable)
     held: dict[Company, Array] = {}
     shape = (len(game.players), len(items), plan.horizon)
@@ -212,10 +220,10 @@ def driver_reach(
     place = {name: n for n, name in enumerate(game.players)}
     for name, before, after in moves(game.players):
         held = {who: held[who] if who in held else game.by_item(who) for who in (before, after)}
-        step = held[after] - held[before]
+        step = (held[after] - held[before])[..., among]
         mean[place[name]] += step.mean(axis=-1) / 2
-        spread = step.std(axis=-1, ddof=1) if n_draws > 1 else np.nan
-        error[place[name]] += spread / np.sqrt(n_draws) / 2
+        spread = step.std(axis=-1, ddof=1) if n_held > 1 else np.nan
+        error[place[name]] += spread / np.sqrt(n_held) / 2
     kinds = ["chance" if name in game.chances else "driver" for name in game.players]
     dims = ("step", "item", "year")
     return xr.Dataset(
@@ -232,7 +240,7 @@ def driver_reach(
             **_years(plan),
         },
         attrs=_of_plan(plan, n_draws, seed) | {"variable": variable, "start": start},
-    )
+    ).sel(here)
 
 
 class _Game:
@@ -253,35 +261,56 @@ class _Game:
             msg = f"a driver is called '{bad[0]}', as a step of the bridge is; rename it"
             raise MtfsError(msg)
         self.players = [*drivers, *self.chances]
-        self._last: tuple[dict[str, Array], tuple[Chance, ...], Array] | None = None
+        self._last: tuple[_Asked, Array] | None = None
 
     def value(self, moved: Company) -> Array:
         """Give the gap, shape (year, draw), GBP."""
-        rows, chance = self._asked_for(moved)
-        if self._last is not None and chance == self._last[1] and same_rows(rows, self._last[0]):
-            return self._last[2]  # nothing moved that anything reads
-        found = self._again.run(rows, chance=chance)[self.variable].copy()
-        self._last = rows, chance, found
+        asked = self._asked_for(moved)
+        if self._last is not None and asked.same(self._last[0]):
+            return self._last[1]  # nothing moved that anything reads
+        found = self._run(asked, "totals")[self.variable].copy()
+        self._last = asked, found
         return found
 
     def by_item(self, moved: Company) -> Array:
         """Give what each item adds to the gap, shape (item, year, draw), GBP."""
-        rows, chance = self._asked_for(moved)
-        return items_in(self._again.run(rows, chance=chance, keep="all"), self.variable)
+        return items_in(self._run(self._asked_for(moved), "all"), self.variable)
 
     def planned_value(self, moved: Company) -> Array:
         """Give the gap in the council's own table, shape (year, 1), GBP."""
         rows = self._move.rows(moved, self._again.planned_own)
         return self._again.planned(rows)[self.variable]
 
-    def _asked_for(self, moved: Company) -> tuple[dict[str, Array], tuple[Chance, ...]]:
-        rows = self._move.rows(moved, self._again.own)
-        return rows, tuple(each for each in CHANCE if BY_CHANCE[each] in moved)
+    def _asked_for(self, moved: Company) -> _Asked:
+        """Say what a run needs: a driver that moves brings what is planned of it."""
+        own, planned = self._again.own, self._again.planned_own
+        chance = tuple(each for each in CHANCE if BY_CHANCE[each] in moved)
+        return _Asked(self._move.rows(moved, own), self._move.rows(moved, planned), chance)
+
+    def _run(self, asked: _Asked, keep: Keep) -> dict[str, Array]:
+        return self._again.run(asked.rows, planned=asked.planned, chance=asked.chance, keep=keep)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Every driver's path in draws and as planned, and what goes by chance."""
+
+    rows: Mapping[str, Array]
+    planned: Mapping[str, Array]
+    chance: tuple[Chance, ...]
+
+    def same(self, other: _Asked) -> bool:
+        """Whether one run would do for both."""
+        return (
+            self.chance == other.chance
+            and same_rows(self.rows, other.rows)
+            and same_rows(self.planned, other.planned)
+        )
 
 
 def _chances(plan: Plan, variable: Stage) -> list[Chance]:
     """List what of a gap is left to chance beside drivers."""
-    costs = any(
+    costs = bool(plan.flows) or any(
         isinstance(line, RiskLine | ContingencyLine)
         or line.shocks()
         or (isinstance(line, CapitalLine) and line.slippage != 0)
@@ -302,9 +331,16 @@ def _chances(plan: Plan, variable: Stage) -> list[Chance]:
 
 def _teams(groups: Mapping[str, Iterable[str]], game: _Game) -> dict[str, Company]:
     """Check groups, and put what they do not name into groups of their own."""
+    given: Any = groups
+    if not isinstance(given, Mapping):
+        msg = (
+            f"groups is {groups!r}; expected 'each' or lists of names by group, such as "
+            "{'prices': ['cpi']}"
+        )
+        raise MtfsError(msg)
     teams: dict[str, Company] = {}
     for team, members in groups.items():
-        if isinstance(members, str):
+        if isinstance(members, str) or not isinstance(members, Iterable):
             msg = f"group '{team}' is {members!r}; expected a list of names"
             raise MtfsError(msg)
         names = list(members)
@@ -312,7 +348,7 @@ def _teams(groups: Mapping[str, Iterable[str]], game: _Game) -> dict[str, Compan
             if name not in game.players:
                 msg = (
                     f"group '{team}' names '{name}', which does not move the plan by itself."
-                    f"{suggest(name, game.players)} There is: {listing(game.players)}."
+                    f"{suggest(str(name), game.players)} There is: {listing(game.players)}."
                 )
                 raise MtfsError(msg)
             if twice := [other for other, held in teams.items() if name in held]:

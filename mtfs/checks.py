@@ -16,6 +16,7 @@ from pydantic import Discriminator, TypeAdapter, ValidationError
 from mtfs.assumptions import Declared, Noted, assumption_form, fixed_values
 from mtfs.dependence import dependence
 from mtfs.drivers import BOUNDED, CommonFactor, Driver, Pair, event_effect
+from mtfs.flows.sources import Flow
 from mtfs.lines import (
     LINE_KINDS,
     SOURCE_KINDS,
@@ -41,6 +42,7 @@ from mtfs.overlaps import drift_overlaps
 from mtfs.paths import Calendar, Paths, in_order, planned_rows
 from mtfs.problems import kind_names, number_as_text
 from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
+from mtfs.sourcing import sourcing_problems, uncounted
 from mtfs.vocabulary import (
     MAX_HORIZON,
     Array,
@@ -65,6 +67,7 @@ _REFERENCES: tuple[tuple[type[Noted], str, str], ...] = (
 _LISTS = (
     "drivers",
     "correlations",
+    "flows",
     "lines",
     "savings",
     "savings_targets",
@@ -385,6 +388,10 @@ def _references(draft: Draft) -> Iterator[Problem]:
     drivers = [driver for _, driver in draft.each(Driver)]
     by_name = {driver.name: driver for driver in drivers}
     lines = dict(draft.each(Line))
+    flows = dict(draft.each(Flow))
+    if draft.calendar is not None:
+        names = draft.names.get("flows", [])
+        yield from sourcing_problems(lines, flows, names, draft.calendar.years)
     yield from prevention_problems(lines, draft.names.get("lines", ()), by_name)
     yield from drift_overlaps(drivers, draft.each(CareLine), draft.each(BudgetLine))
     if draft.reserves is not None:
@@ -521,9 +528,12 @@ def unused(draft: Draft) -> list[Problem]:
         if not isinstance(part, Driver):
             used |= {value for _, value in assumption_fields(part, path) if isinstance(value, str)}
     return [
-        Problem(path, "moves nothing: no line, saving, funding or other driver follows it")
-        for path, driver in draft.each(Driver)
-        if driver.name not in used
+        *(
+            Problem(path, "moves nothing: no line, saving, funding or other driver follows it")
+            for path, driver in draft.each(Driver)
+            if driver.name not in used
+        ),
+        *uncounted(dict(draft.each(Line)), dict(draft.each(Flow))),
     ]
 
 

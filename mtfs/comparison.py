@@ -45,7 +45,7 @@ _BESIDE = ("plan", "plan_digest")
 def compare(
     scenarios: Policies | None = None,
     /,
-    *,
+    *more: object,
     n_draws: int | None = None,
     seed: int | None = None,
     **named: Policy,
@@ -56,6 +56,8 @@ def compare(
     ----------
     scenarios
         What :func:`mtfs.load_scenarios` gives, scenarios, or a mapping by name.
+    *more
+        None: only one can be given by position.
     n_draws
         Joint outcomes: 10,000, or those of the baseline where that is a projection.
     seed
@@ -88,6 +90,12 @@ def compare(
     >>> found["gap"].sel(year="2026/27", draw=0).values
     array([2000000., 1500000.])
     """
+    if more:
+        msg = (
+            f"found {1 + len(more)} by position; give plans and scenarios by name, as in "
+            "compare(baseline=plan, other=changes), or one mapping of them by name"
+        )
+        raise MtfsError(msg)
     given = _named(scenarios)
     if twice := given.keys() & named.keys():
         msg = f"{listing(twice)} is given twice, by position and by name; rename one"

@@ -27,6 +27,7 @@ from mtfs.vocabulary import BLOCK, Array, MtfsError, listing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mtfs.flows.sources import Flow
     from mtfs.schema import Keep
 
 
@@ -95,6 +96,7 @@ class Engine:
     fixed: dict[object, Array]
     balances: dict[str, Array]
     people_changes: dict[str, PeopleChange]
+    sources: dict[str, Flow]
     bases: list[float]
     reserve_stage: ReserveStage
     minimum: Array
@@ -109,7 +111,16 @@ class Engine:
         stage = DriverStage.from_drivers(plan.drivers, plan.correlations, calendar.years)
         balances: dict[str, Array] = {}
         changes = people_changes(plan.lines)
-        planned = Paths(calendar, stage.planned, {}, {}, balances=balances, people_changes=changes)
+        sources = {flow.name: flow for flow in plan.flows}
+        planned = Paths(
+            calendar,
+            stage.planned,
+            {},
+            {},
+            balances=balances,
+            people_changes=changes,
+            sources=sources,
+        )
         balances.update(planned_openings(plan.reserves, plan.one_offs, planned, calendar))
         rows: list[Any] = [*plan.rows(), *map(GrantRow, plan.requirement_grants())]
         drivers = {stream.spec for stream in stage.streams}
@@ -130,6 +141,7 @@ class Engine:
             fixed={},
             balances=balances,
             people_changes=changes,
+            sources=sources,
             bases=bases,
             reserve_stage=ReserveStage(
                 plan.reserves,
@@ -244,6 +256,7 @@ class Engine:
             self.fixed,
             balances=self.balances,
             people_changes=self.people_changes,
+            sources=self.sources,
             planned_paths=self.planned_paths,
         )
 

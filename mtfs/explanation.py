@@ -15,7 +15,7 @@ from mtfs.engine import Engine, engine_of
 from mtfs.plan import Plan
 from mtfs.projection import draws_meant, plan_meant, project_gap
 from mtfs.sampling import RandomScores
-from mtfs.schema import planned_name, require_projection, require_year
+from mtfs.schema import planned_name, require_axes, require_projection, require_year
 from mtfs.vocabulary import BLOCK, Array, MtfsError, listing, suggest, year_label, year_start
 from mtfs.waterfall import pounds
 
@@ -261,6 +261,7 @@ def _projection(
 ) -> xr.Dataset:
     if isinstance(ds_or_plan, xr.Dataset) and n_draws is None and seed is None:
         ds = require_projection(ds_or_plan)
+        require_axes(ds, *(["year"] if draw == PLANNED else []))
         if "seed" in ds.attrs or draw == PLANNED:
             return ds
     n_draws, seed = draws_meant(ds_or_plan, n_draws, seed)
@@ -314,9 +315,10 @@ def _kind_of(
     if found:
         return found[0]
     every = [each for held in searched.values() for each in held]
+    near = suggest(str(name), every)
     msg = (
-        f"'{name}' is no line, saving or source of funding of the plan.{suggest(name, every)} It "
-        f"holds: {listing(every)}."
+        f"'{name}' is no line, saving or source of funding of the plan.{near} It holds: "
+        f"{listing(every)}."
     )
     raise MtfsError(msg)
 

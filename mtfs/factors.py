@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mtfs.plan import Plan
     from mtfs.sampling import Scores, ShockSpec
 
-Kind = Literal["driver", "line", "saving", "grant", "closure", "memorandum"]
+Kind = Literal["driver", "flow", "line", "saving", "grant", "closure", "memorandum"]
 COMMON_NAME = "savings: common factor"
 # What reserves can still pay depends on what they met before.
 _RESERVES = {"gap_after_one_offs", "shortfall", "unfunded"}
@@ -70,6 +70,7 @@ def factors_of(plan: Plan) -> list[Factor]:
     """
     own: list[tuple[str, Kind, Iterable[ShockSpec]]] = [
         *((each.name, "driver", each.shocks()) for each in plan.drivers),
+        *((f"{each.name}: people", "flow", each.shocks()) for each in plan.flows),
         *((f"{each.name}: chance", "line", each.shocks()) for each in plan.lines),
         *((f"{each.name}: delivery", "saving", each.terms.shocks()) for each in plan.schemes()),
         *((f"{each.name}: continuing", "grant", each.shocks()) for each in plan.funding),

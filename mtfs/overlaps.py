@@ -64,6 +64,8 @@ def _drawn(line: CareLine, moved: set[str]) -> str | None:
         name = getattr(line, field)
         if name in moved:
             return f"'{name}' ('{field}' of care line '{line.name}')"
+    if line.sourced is not None:
+        return f"the flow of care line '{line.name}'"
     return f"'dispersion' of care line '{line.name}'" if line.dispersion is not None else None
 
 

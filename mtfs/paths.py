@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mtfs.assumptions import Assumption
+    from mtfs.flows.sources import Flow, FlowPeople
 
 T = TypeVar("T")
 PeopleChange: TypeAlias = "Callable[[Paths, Array], Array]"
@@ -73,6 +74,7 @@ class Paths:
         *,
         balances: Mapping[str, Array] | None = None,
         people_changes: Mapping[str, PeopleChange] | None = None,
+        sources: Mapping[str, Flow] | None = None,
         planned_paths: Paths | None = None,
         by_chance: bool = True,
     ) -> None:
@@ -84,6 +86,7 @@ class Paths:
         self._fixed = fixed  # what depends on no draw, shared by all blocks
         self._balances: Mapping[str, Array] = {} if balances is None else balances
         self._people_changes: Mapping[str, PeopleChange] = people_changes or {}
+        self._sources: Mapping[str, Flow] = sources or {}
         self._memo: dict[object, Any] = {}
 
     @property
@@ -108,6 +111,31 @@ class Paths:
     def opening_balance(self, fund: str) -> Array:
         """Give a fund's planned opening balance in each year, shape (year, 1), GBP."""
         return self._balances[fund]
+
+    def people_of(self, people: FlowPeople) -> Array:
+        """Give the average people of a flow's states, (year, draw) or (year, 1)."""
+        source = self._sources[people.source]
+        chosen = source.select(people)
+        return self.block_derived(people, lambda: self._states(source)[chosen].sum(axis=0))
+
+    def _states(self, source: Flow) -> Array:
+        def make() -> Array:
+            years, planned = self.calendar.years, self.planned_paths.value
+            if self.planned:
+                return source.expected(years, self.value, planned)
+            (shock,) = source.shocks()
+            return source.draw(self.score(shock.name), years, self.value, planned)
+
+        return self.block_derived((source.name, "states"), make)
+
+    def base_people_of(self, people: FlowPeople) -> float:
+        """Give the average people of a flow's states in the base year."""
+        planned = self.planned_paths
+        source = self._sources[people.source]
+        base = planned.block_derived(
+            (source.name, "base"), lambda: source.base(planned.calendar.years, planned.value)
+        )
+        return float(base[source.select(people)].sum())
 
     def changes_people(self, care_line: str) -> bool:
         """Whether prevention changes the people of a care line."""

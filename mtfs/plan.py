@@ -15,6 +15,7 @@ from mtfs.assumptions import Declared, Money, Note, Noted, Share, YearLabel, req
 from mtfs.changes import edit
 from mtfs.checks import Draft, implausible, reference_problems, taken_beyond_none, unused
 from mtfs.drivers import Correlation, Driver
+from mtfs.flows.sources import Flow
 from mtfs.lines import (
     AnyLine,
     AnySource,
@@ -61,6 +62,8 @@ class Plan(Declared):
     """GBP of last year's gap that was met one-off and so stands again in every year"""
     drivers: tuple[Driver, ...] = ()
     correlations: tuple[Correlation, ...] = ()
+    flows: tuple[Flow, ...] = ()
+    """people moving between kinds of care, whom care lines count"""
     lines: tuple[AnyLine, ...] = ()
     savings: tuple[Saving, ...] = ()
     savings_correlation: Share = COMMON_FACTOR
@@ -161,6 +164,7 @@ class Plan(Declared):
         schemes = [scheme.terms for scheme in self.schemes()]
         own = [
             *(spec for driver in self.drivers for spec in driver.shocks()),
+            *(spec for flow in self.flows for spec in flow.shocks()),
             *(spec for line in self.lines for spec in line.shocks()),
             *(spec for scheme in schemes for spec in scheme.shocks()),
             *(spec for source in self.funding for spec in source.shocks()),
@@ -211,6 +215,8 @@ class Plan(Declared):
         """List the assumption register: what carries a source, an owner or a rationale."""
         parts: list[Noted] = [
             *self.drivers,
+            *self.flows,
+            *(lever for flow in self.flows for lever in flow.levers),
             *self.lines,
             *self.savings,
             *self.savings_targets,
@@ -320,6 +326,7 @@ def _part_types() -> dict[str, TypeAdapter[Any]]:
     if not _LISTS:
         _LISTS.update(
             drivers=TypeAdapter(Driver),
+            flows=TypeAdapter(Flow),
             correlations=TypeAdapter(Correlation),
             lines=TypeAdapter(AnyLine),
             savings=TypeAdapter(Saving),

@@ -22,11 +22,21 @@ import xarray as xr
 from mtfs.engine import Engine, Store, engine_of, fill
 from mtfs.plan import Plan, digest_of
 from mtfs.sampling import GivenScores, RandomScores, Scores, draw_scores, fresh_seed, require_seed
-from mtfs.schema import VARIABLES, Keep, allocate, assemble, kept, require_projection
+from mtfs.schema import (
+    VARIABLES,
+    Keep,
+    allocate,
+    assemble,
+    kept,
+    require_axes,
+    require_projection,
+)
 from mtfs.vocabulary import BLOCK, VERSION, Array, MtfsError, PlanWarning, require_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 Progress = Callable[[int, int], object]
 N_DRAWS = 10_000  # unless said otherwise: the standard error of P90 is then about 0.02 of the s.d.
@@ -180,6 +190,24 @@ def draws_meant(
         return int(attrs["n_draws"]), int(attrs["seed"])
     draws = N_DRAWS if n_draws is None else require_count(n_draws, "n_draws")
     return draws, fresh_seed() if seed is None else require_seed(seed)
+
+
+def draws_held(
+    plan: Plan | Mapping[str, Any] | xr.Dataset,
+) -> dict[str, NDArray[Any]]:
+    """Give the labels of the draws and years that a projection, or a part of one, holds.
+
+    For ``ds.sel(...)`` of what was made of all its draws; of a plan nothing is selected.
+
+    Raises
+    ------
+    MtfsError
+        When the projection has lost its draws or years.
+    """
+    if not isinstance(plan, xr.Dataset):
+        return {}
+    ds = require_axes(require_projection(plan))
+    return {dim: ds[dim].to_numpy() for dim in ("draw", "year")}
 
 
 def _run(

@@ -79,6 +79,7 @@ class Rerun:
         self,
         rows: Mapping[str, Array],
         *,
+        planned: Mapping[str, Array] | None = None,
         chance: Collection[Chance] = CHANCE,
         keep: Keep = "totals",
     ) -> dict[str, Array]:
@@ -88,6 +89,9 @@ class Rerun:
         ----------
         rows
             Every driver's path, shape (year, draw) or (year, 1).
+        planned
+            Every driver's planned path, shape (year, 1), by which budgets were set that draws are
+            held against, such as the collection fund's; the plan's own unless given.
         chance
             What goes by chance; the rest is as in the council's own table.
         keep
@@ -101,14 +105,17 @@ class Rerun:
         engine = self._engine
         labels, _ = engine.names(keep)
         store = Store(allocate(labels, self.plan.horizon, self.n_draws, keep))
-        by_chance, as_planned = (self._paths(rows, chancy) for chancy in (True, False))
+        budgets = engine.planned_paths
+        if planned is not None and not same_rows(planned, engine.stage.planned):
+            budgets = self._planned_paths(planned, engine.balances)
+        by_chance, as_planned = (self._paths(rows, budgets, chancy) for chancy in (True, False))
         costs, savings, sources = (by_chance if each in chance else as_planned for each in CHANCE)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             engine.evaluate(costs, store, savings=savings, sources=sources)
         engine.require_numbers(costs, store)
         return dict(store.arrays)
 
-    def _paths(self, rows: Mapping[str, Array], by_chance: bool) -> Paths:
+    def _paths(self, rows: Mapping[str, Array], budgets: Paths, by_chance: bool) -> Paths:
         engine = self._engine
         return Paths(
             engine.calendar,
@@ -117,8 +124,21 @@ class Rerun:
             engine.fixed,
             balances=engine.balances,
             people_changes=engine.people_changes,
-            planned_paths=engine.planned_paths,
+            sources=engine.sources,
+            planned_paths=budgets,
             by_chance=by_chance,
+        )
+
+    def _planned_paths(self, rows: Mapping[str, Array], balances: Mapping[str, Array]) -> Paths:
+        engine = self._engine
+        return Paths(
+            engine.calendar,
+            rows,
+            {},
+            {},
+            balances=balances,
+            people_changes=engine.people_changes,
+            sources=engine.sources,
         )
 
     def planned(self, rows: Mapping[str, Array], *, keep: Keep = "totals") -> dict[str, Array]:
@@ -132,9 +152,7 @@ class Rerun:
         engine, plan = self._engine, self.plan
         store = Store(allocate(engine.names(keep)[0], plan.horizon, 1, keep))
         balances: dict[str, Array] = {}
-        paths = Paths(
-            engine.calendar, rows, {}, {}, balances=balances, people_changes=engine.people_changes
-        )
+        paths = self._planned_paths(rows, balances)
         balances.update(planned_openings(plan.reserves, plan.one_offs, paths, engine.calendar))
         engine.evaluate(paths, store)
         engine.require_numbers(paths, store)

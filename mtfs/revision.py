@@ -20,7 +20,7 @@ from mtfs.coalitions import Company, two_orders
 from mtfs.contributions import GRANT_ROW
 from mtfs.engine import engine_of
 from mtfs.lines import CouncilTax
-from mtfs.projection import draws_meant, plan_meant
+from mtfs.projection import draws_held, draws_meant, plan_meant
 from mtfs.rerun import Rerun, same_rows
 from mtfs.sampling import RandomScores
 from mtfs.vintages import EarlierScores, SharedYears, Switch, Vintage
@@ -41,6 +41,8 @@ PENNY = 0.01  # GBP; savings planned are equal where they come this near
 ROUNDING = 1e-12
 
 Rows: TypeAlias = dict[str, Array]
+# A plan's drivers as a run needs them: in draws, then as planned; of its own table, as planned.
+Ways: TypeAlias = tuple[Rows, ...]
 # What a step is about: a kind of item or category, and its name.
 Key: TypeAlias = tuple[str, str]
 ROLLED, BASE, ADDED = ((name, name) for name in ("roll-forward", "base budget", "year added"))
@@ -128,7 +130,7 @@ def plan_bridge(
     >>> found["step"].values.tolist(), found["planned_contribution"].values.tolist()
     (['new line: roads'], [[1.0, 2.0]])
     """
-    before, after = plan_meant(old), plan_meant(new)
+    before, after, held = plan_meant(old), plan_meant(new), draws_held(new)
     n_draws, seed = draws_meant(new, n_draws, seed)
     if variable not in (ways := get_args(Stage)):
         msg = f"variable is {variable!r}; expected {', '.join(map(repr, ways))}"
@@ -138,7 +140,7 @@ def plan_bridge(
     steps = pair.steps(drawn, planned)
     rows = ("gap in the old plan", "gap in the new plan")
     labels = _labels(list(steps.values()))
-    return bridge_dataset(
+    found = bridge_dataset(
         {
             label: (drawn.whole(key), planned.whole(key))
             for key, label in zip(steps, labels, strict=True)
@@ -161,6 +163,7 @@ def plan_bridge(
             "old_plan": before.to_json(),
         },
     )
+    return found.sel(held)
 
 
 def _labels(steps: list[_Step]) -> list[str]:
@@ -191,13 +194,18 @@ class _Step:
 class _World:
     """Draws, or the council's own table: how a plan's drivers and runs are had there."""
 
-    own: Callable[[Rerun], Mapping[str, Array]]
-    run: Callable[[Rerun, Rows, Keep], dict[str, Array]]
+    owns: tuple[Callable[[Rerun], Mapping[str, Array]], ...]
+    run: Callable[[Rerun, Ways, Keep], dict[str, Array]]
 
 
-_DRAWN = _World(lambda again: again.own, lambda again, rows, keep: again.run(rows, keep=keep))
+# A driver that is switched brings what was planned of it: a collection fund is held against that.
+_DRAWN = _World(
+    (lambda again: again.own, lambda again: again.planned_own),
+    lambda again, ways, keep: again.run(ways[0], planned=ways[1], keep=keep),
+)
 _PLANNED = _World(
-    lambda again: again.planned_own, lambda again, rows, keep: again.planned(rows, keep=keep)
+    (lambda again: again.planned_own,),
+    lambda again, ways, keep: again.planned(ways[0], keep=keep),
 )
 
 
@@ -238,22 +246,22 @@ class _Side:
         items = items_of(plan, stage)
         self.keys: list[Key] = [(kind, name) for name, kind, _ in items]
         self.services: dict[Key, str] = {(kind, name): service for name, kind, service in items}
-        self._last: tuple[_World, Rows, Array] | None = None
+        self._last: tuple[_World, Ways, Array] | None = None
 
-    def gap(self, world: _World, rows: Rows) -> Array:
+    def gap(self, world: _World, ways: Ways) -> Array:
         """Give the gap of the shared years on given drivers, shape (year, draw)."""
-        if self._last is None or self._last[0] is not world or not same_rows(rows, self._last[1]):
-            gap = world.run(self.again, rows, "totals")[self._stage][self.where].copy()
-            self._last = world, rows, gap
+        if self._last is None or self._last[0] is not world or not _same(ways, self._last[1]):
+            gap = world.run(self.again, ways, "totals")[self._stage][self.where].copy()
+            self._last = world, ways, gap
         return self._last[2]
 
-    def items(self, world: _World, rows: Sequence[Rows], *, swapped: bool = False) -> Array:
+    def items(self, world: _World, drivers: Sequence[Ways], *, swapped: bool = False) -> Array:
         """Give what each item adds to the gap, averaged over drivers, shape (item, year, draw).
 
         Where ``swapped``, with the other plan's rises of council tax.
         """
         again = self._swapped if swapped else self.again
-        found = [items_in(world.run(again, each, "all"), self._stage) for each in rows]
+        found = [items_in(world.run(again, each, "all"), self._stage) for each in drivers]
         return (found[0] + found[1]) / 2
 
     def bases(self) -> Array:
@@ -267,6 +275,10 @@ class _Side:
             if key in base:
                 base[key] -= level[0, 0]
         return np.array(list(base.values()))
+
+
+def _same(ways: Ways, others: Ways) -> bool:
+    return all(same_rows(rows, other) for rows, other in zip(ways, others, strict=True))
 
 
 class _Pair:
@@ -286,23 +298,33 @@ class _Pair:
 
     def split(self, world: _World) -> _Split:
         """Split the difference of the two plans."""
-        owns = [world.own(side.again) for side in self._sides]
-        rows = [side.again.rows(own) for side, own in zip(self._sides, owns, strict=True)]
-        old, new = (
-            Vintage(side.plan, own, held)
-            for side, own, held in zip(self._sides, owns, rows, strict=True)
-        )
-        switch = Switch(old, new, self._years)
+        switches: list[Switch] = []
+        owns = [[own(side.again) for own in world.owns] for side in self._sides]
+        held: list[Ways] = [
+            tuple(side.again.rows(own) for own in each)
+            for side, each in zip(self._sides, owns, strict=True)
+        ]
+        for way in range(len(world.owns)):
+            old, new = (
+                Vintage(side.plan, own[way], rows[way])
+                for side, own, rows in zip(self._sides, owns, held, strict=True)
+            )
+            switches.append(Switch(old, new, self._years))
+
+        def ways(switched: Company) -> tuple[Ways, Ways]:
+            each = [switch.rows(switched) for switch in switches]
+            return tuple(rows for rows, _ in each), tuple(rows for _, rows in each)
 
         def gap(switched: Company) -> Array:
-            each = zip(self._sides, switch.rows(switched), strict=True)
-            return sum((side.gap(world, rows) for side, rows in each), np.zeros(1)) / 2
+            each = zip(self._sides, ways(switched), strict=True)
+            return sum((side.gap(world, drivers) for side, drivers in each), np.zeros(1)) / 2
 
-        drivers = two_orders(switch.players, gap)
-        ends = list(zip(switch.rows(()), switch.rows(switch.players), strict=True))
+        players = switches[0].players
+        drivers = two_orders(players, gap)
+        ends = list(zip(ways(frozenset()), ways(frozenset(players)), strict=True))
         levels = [
-            world.run(side.again, held, "totals")[self._stage]
-            for side, held in zip(self._sides, rows, strict=True)
+            world.run(side.again, each, "totals")[self._stage]
+            for side, each in zip(self._sides, held, strict=True)
         ]
         parts, old_items, new_items = self._by_item(world, ends, levels[0])
         parts |= {(DRIVER, name): step for name, step in drivers.items()}
@@ -313,22 +335,22 @@ class _Pair:
         return _Split(parts | {ADDED: added}, old_items, new_items, start, end)
 
     def _by_item(
-        self, world: _World, ends: Sequence[tuple[Rows, Rows]], old_gap: Array
+        self, world: _World, ends: Sequence[tuple[Ways, Ways]], old_gap: Array
     ) -> tuple[dict[Key, Array], dict[Key, Array], dict[Key, Array]]:
         """Give what items do in the shared years: the steps, and each plan's own items."""
         rolled = self._years.rolled
         parts: dict[Key, Array] = {}
         sides: list[dict[Key, Array]] = []
         policy: list[tuple[Key, Key, Array]] = []
-        for side, rows, sign in zip(self._sides, ends, (-1, 1), strict=True):
-            items = side.items(world, rows)
+        for side, drivers, sign in zip(self._sides, ends, (-1, 1), strict=True):
+            items = side.items(world, drivers)
             base = np.zeros((len(items), 1, 1))
             if rolled:
                 base = items[:, rolled - 1 : rolled] if sign < 0 else side.bases()[:, None, None]
                 gap = old_gap[rolled - 1 : rolled] if sign < 0 else base.sum(axis=0)
                 parts[ROLLED if sign < 0 else BASE] = np.repeat(sign * gap, self._years.shared, 0)
             if self._taxes:
-                others = side.items(world, rows, swapped=True)
+                others = side.items(world, drivers, swapped=True)
                 for tax in (tax for tax in _taxes(side.plan) if tax.name in self._taxes):
                     for name in tax.income_names():
                         place = side.keys.index(("funding", name))

@@ -30,6 +30,8 @@ class ShockSpec:
     name: str
     scope: str
     once: bool = False
+    costly: bool = False
+    """much work follows from each score: beyond the last draw there are zeros, as without any"""
 
 
 class Scores(Protocol):
@@ -84,6 +86,8 @@ class RandomScores:
             keys = self._keys[spec] = block_keys(self.seed, spec, -(-self.n_draws // BLOCK))
         bits = np.random.SFC64(_Key(keys[block]))  # type: ignore[arg-type] # the stubs lack ISeedSequence
         np.random.Generator(bits).standard_normal(out=out)
+        if spec.costly:
+            out[:, max(self.n_draws - block * BLOCK, 0) :] = 0.0
 
 
 def block_keys(seed: int, spec: ShockSpec, n_blocks: int) -> NDArray[np.uint64]:

@@ -250,6 +250,17 @@ def require_draws(ds: xr.Dataset, *wanted: str) -> xr.Dataset:
     return ds
 
 
+def require_axes(ds: xr.Dataset, *dims: str) -> xr.Dataset:
+    """Return ``ds`` when it still has its draws and years, or those named of them."""
+    if lost := [dim for dim in dims or ("draw", "year") if dim not in ds.dims]:
+        msg = (
+            f"the result has lost its dimension '{lost[0]}'; take a part of it with a list, as in "
+            f"ds.isel({lost[0]}=[0])"
+        )
+        raise MtfsError(msg)
+    return ds
+
+
 def require_year(ds: xr.Dataset, year: str | None) -> str:
     """Return ``year`` when a result holds it; its last year where none is given."""
     years = [str(label) for label in ds["year"].to_numpy()]

@@ -72,7 +72,7 @@ def sensitivity_table(
     unit
         Unit of the money shown.
     n_draws, seed
-        As for :func:`mtfs.project_gap`; only draws need them.
+        As for :func:`mtfs.project_gap`, with ``basis="draws"`` only.
 
     Returns
     -------
@@ -103,6 +103,12 @@ def sensitivity_table(
         if value not in get_args(ways):
             msg = f"{name} is {value!r}; expected {', '.join(map(repr, get_args(ways)))}"
             raise MtfsError(msg)
+    if basis == "plan" and not (n_draws is None and seed is None):
+        msg = (
+            "the council's own table has no draws: leave 'n_draws' and 'seed' out, or give "
+            "basis='draws'"
+        )
+        raise MtfsError(msg)
     rows = _rows(plan, shifts)
     said: dict[Hashable, Any] = {"unit": unit, "convention": convention, "basis": basis}
     scores: Scores | None = None
@@ -181,10 +187,11 @@ class _Gap:
         self._shares = {name for _, name, share in driver_uses(plan) if share}
         self.gap = self._run(self._rows)
 
-    def _run(self, rows: Mapping[str, Array]) -> Array:
+    def _run(self, rows: Mapping[str, Array], planned: Mapping[str, Array] | None = None) -> Array:
         again = self._again
-        run = again.planned if self.scores is None else again.run
-        return run(rows)["gap"]
+        if self.scores is None:
+            return again.planned(rows)["gap"]
+        return again.run(rows, planned=planned)["gap"]
 
     def shifted(self, shift: Shift) -> Array:
         """Give the gap, shape (year, draw), with the drivers shifted that a shift names."""
@@ -203,11 +210,12 @@ class _Gap:
             if (((new < 0) & (old >= 0)) | ((new > 1) & (old <= 1))).any():
                 msg = f"'{shift.row}' takes '{name}', a share, beyond 0 to 1"
                 raise MtfsError(msg)
-        planned = again.planned(moved(again.planned_own), keep="all")
+        stated = moved(again.planned_own)  # budgets are set by the assumption as it is shifted
+        planned = again.planned(stated, keep="all")
         if "people" in planned and ((planned["people"] < 0) & (self._planned["people"] >= 0)).any():
             msg = f"'{shift.row}' leaves a care line with fewer people than none"
             raise MtfsError(msg)
-        return self._run(rows)
+        return self._run(rows, stated)
 
     def saved(self, name: str) -> Array:
         """Give what the plan's table saves by a scheme, shape (year, 1), GBP."""
@@ -423,7 +431,11 @@ def _chance(plan: Plan, variable: str) -> dict[str, frozenset[str]]:
     if variable in _AFTER_CLOSURE:
         saving |= {spec.name for spec in plan.reserves.closure.shocks()}
     of: dict[Chance, set[str]] = {
-        "costs": {spec.name for part in (*plan.lines, *plan.memorandum) for spec in part.shocks()},
+        "costs": {
+            spec.name
+            for part in (*plan.flows, *plan.lines, *plan.memorandum)
+            for spec in part.shocks()
+        },
         "savings": saving | {COMMON} if saving else saving,
         "funding": {spec.name for source in plan.funding for spec in source.shocks()},
     }

@@ -406,8 +406,8 @@ def _people_shifts(plan: Plan) -> Iterator[Shift]:
             continue
         field = "people_by_year" if line.people is None else "people"
         people: Any = getattr(line, field)
-        if isinstance(people, str):
-            continue  # its driver has a row
+        if isinstance(people, str) or line.sourced is not None:
+            continue  # its driver has a row; a flow's people move by its levers
         least = float(fixed_values(people, plan.years).min())
         step = PEOPLE if least > PEOPLE else 1
         path = f"lines.{line.name}.{field}"

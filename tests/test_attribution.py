@@ -105,6 +105,12 @@ def test_years_add_up_to_the_level(ds):
     )
 
 
+def test_the_first_yearly_step_starts_from_the_base_budget():
+    found = bridge(plan(funding=[]), convention="annual", n_draws=2, seed=1)
+    assert found["start"].isel(year=0).values.tolist() == [2000, 2000]
+    assert found["planned_start"].values[0] == 2000
+
+
 def test_from_the_plan_only_what_differs_is_left(ds):
     found = bridge(ds, start="plan")
     table = bridge_table(found, year=YEARS[0], unit="GBP")
@@ -133,6 +139,50 @@ def test_some_draws_and_years_of_a_projection_are_bridged_as_they_are(ds):
     adds_up(found)
     assert found["end"].equals(some["gap"])
     assert found["draw"].values.tolist() == [7, 3]
+
+
+@pytest.mark.parametrize("keep", ["totals", "all", "components"])
+@pytest.mark.parametrize("convention", ["cumulative", "annual"])
+@pytest.mark.parametrize("view", ["component", "driver"])
+def test_a_part_of_a_projection_has_that_part_of_its_bridge(view, convention, keep):
+    whole = run(plan(), n_draws=6, keep=keep)
+    how = {"view": view, "convention": convention}
+    for part in ({"draw": [5, 2]}, {"draw": [3]}, {"year": [2]}, {"year": [3, 1], "draw": [0]}):
+        found = bridge(whole.isel(part), **how)
+        xr.testing.assert_identical(found, bridge(whole, **how).isel(part))
+        adds_up(found)
+
+
+def test_a_part_of_a_later_plans_projection_has_that_part_of_the_bridge_to_it():
+    new = run(plan(base_gap=2.0), n_draws=6)
+    part = {"draw": [5, 2], "year": [1, 3]}
+    xr.testing.assert_identical(bridge(plan(), new.isel(part)), bridge(plan(), new).isel(part))
+
+
+@pytest.mark.parametrize("keep", ["totals", "components"])
+@pytest.mark.parametrize("dim", ["draw", "year"])
+def test_a_part_that_has_lost_its_draws_or_years_says_how_to_take_one(keep, dim):
+    one = run(plan(), keep=keep).isel({dim: 0})
+    says = f"lost its dimension '{dim}'; take a part of it with a list, as in ds.isel"
+    calls = (
+        lambda: bridge(one),
+        lambda: bridge(one, view="driver"),
+        lambda: bridge(plan(), one),
+        lambda: bridge_table(bridge(plan(), n_draws=2).isel({dim: 0})),
+        lambda: mtfs.explain(one, line="roads"),
+        lambda: mtfs.driver_reach(one),
+    )
+    for call in calls:
+        with pytest.raises(MtfsError, match=says):
+            call()
+
+
+def test_a_line_and_a_saving_of_one_name_have_rows_of_their_own():
+    found = bridge(plan(savings=[SAVING | {"name": "roads"}]), n_draws=2, seed=1)
+    rows = bridge_table(found, by="item", unit="GBP", year=YEARS[0])["plan"]
+    assert rows["roads [line]"] == pytest.approx(100)
+    assert rows["roads [saving]"] == pytest.approx(-50)
+    assert "roads" not in rows
 
 
 def test_a_projection_of_given_scores_is_refused_unless_it_holds_contributions(ds):

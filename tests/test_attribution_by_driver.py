@@ -82,6 +82,44 @@ def test_inflation_reaches_pay_contracts_grants_and_through_a_mix_care_fees():
     assert reach["item_kind"].values.tolist() == ["line", "line", "line", "funding"]
 
 
+def test_the_known_past_of_a_mix_that_another_reads_late_is_its_own():
+    award = {"name": "award", "mix": [{"driver": "cpi", "weight": 1.0}], "previous": [0.06]}
+    fees = {"name": "fees", "mix": [{"driver": "award", "weight": 0.5, "lag": 1}]}
+    line = {"kind": "contract", "name": "care fees", "base": 200.0, "growth": "fees"}
+    ds = driver_bridge(council(drivers=[CPI, award, fees], lines=[line]), n_draws=2, seed=1)
+    assert ds["step"].values.tolist() == [FIXED, "cpi", "award"]
+    assert step(ds, "award")[0] == pytest.approx(200 * 0.5 * 0.06)
+    assert step(ds, "cpi")[:2] == pytest.approx([0, 200 * 0.5 * 0.02 * (1 + 0.03 / 2)])
+
+
+def test_a_tax_base_that_was_budgeted_is_its_drivers_where_there_is_a_collection_fund():
+    tax = {"kind": "council_tax", "name": "tax", "base_income": 100.0} | {
+        "tax_base_growth": "homes",
+        "collection_fund": {"lag": 1},
+    }
+    homes = {"name": "homes", "central": 0.01, "sd": 0.002, "persistence": 0.5}
+    plan = council(drivers=[homes], funding=[tax])
+    ds = driver_bridge(plan, n_draws=4, seed=1)
+    first = ds["contribution"].isel(year=0)
+    actual = -100 * mtfs.project_gap(plan, n_draws=4, seed=1)["path"].isel(year=0, driver=0)
+    # what comes before collection is known, then what is budgeted once it is: the mean of both
+    assert first.sel(step="homes").values == pytest.approx(((actual - 1) / 2).values)
+    assert first.sel(step=FUNDING).values == pytest.approx(((-1 - actual) / 2).values)
+    assert step(ds, "homes")[0] == pytest.approx(-1.0)
+
+
+def test_growth_that_was_budgeted_and_does_not_come_is_shared_with_collection():
+    tax = {"kind": "council_tax", "name": "tax", "base_income": 100.0} | {
+        "tax_base_growth": "homes",
+        "collection_fund": {"lag": 1},
+    }
+    homes = {"name": "homes", "central": 0.0, "planned": 0.01}
+    ds = driver_bridge(council(drivers=[homes], funding=[tax]), n_draws=1, seed=1)
+    first = ds["contribution"].isel(draw=0, year=0)
+    assert first.sel(step="homes") == pytest.approx(-0.5)
+    assert first.sel(step=FUNDING) == pytest.approx(-0.5)
+
+
 def test_a_multiple_stands_at_one_and_a_share_at_its_first_planned_value():
     drivers = [
         {"name": "realised", "central": 1.5},
@@ -102,6 +140,7 @@ def test_a_multiple_stands_at_one_and_a_share_at_its_first_planned_value():
     ds = driver_bridge(plan, n_draws=1, seed=1)
     assert ds["planned_start"].values == pytest.approx(90)
     assert step(ds, FIXED) == pytest.approx([10] * 4)
+    assert ds["contribution"].sel(step=FIXED, draw=0).values == pytest.approx(10)
     assert step(ds, "realised") == pytest.approx([5] * 4)
     assert step(ds, "vacancies") == pytest.approx([0, -10, -20, -30])
 
@@ -314,6 +353,17 @@ def test_the_standard_error_of_reach_is_that_of_the_mean():
     )
 
 
+def test_the_reach_of_a_part_of_a_projection_is_that_of_its_draws():
+    plan = council(drivers=[CPI], lines=[WASTE])
+    ds = mtfs.project_gap(plan, n_draws=50, seed=1)
+    few = driver_reach(ds.isel(draw=[3, 8, 11], year=[2]))
+    drawn = driver_bridge(ds)["contribution"].sel(step="cpi").isel(draw=[3, 8, 11], year=2)
+    assert few.sizes["year"] == 1
+    assert few["contribution"].item() == pytest.approx(drawn.mean().item())
+    error = (drawn.std(ddof=1) / np.sqrt(3)).item()
+    assert few["standard_error"].item() == pytest.approx(error)
+
+
 # At the door
 
 
@@ -334,6 +384,9 @@ def test_a_projection_is_bridged_on_its_own_draws():
         ({"start": "now"}, "start is 'now'; expected 'base', 'plan'"),
         ({"variable": "pressure"}, "variable is 'pressure'; expected 'gap_before_savings'"),
         ({"groups": {"prices": ["cpj"]}}, "names 'cpj', which .* Did you mean 'cpi'"),
+        ({"groups": ["cpi"]}, r"groups is \['cpi'\]; expected 'each' or lists of names by group"),
+        ({"groups": {"prices": None}}, "group 'prices' is None; expected a list"),
+        ({"groups": {"prices": [3]}}, "group 'prices' names '3', which does not move"),
         ({"groups": {"prices": "cpi"}}, "group 'prices' is 'cpi'; expected a list"),
         ({"groups": {"a": ["cpi"], "b": ["cpi"]}}, "in the groups 'a' and 'b'"),
         ({"groups": {"a": []}}, "group 'a' names nothing"),

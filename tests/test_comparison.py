@@ -297,6 +297,8 @@ def test_what_is_given_by_position_is_checked():
         mtfs.compare({"a": {}}, a={}, baseline=plan())
     with pytest.raises(MtfsError, match="found a plan without a name"):
         mtfs.compare(plan())
+    with pytest.raises(MtfsError, match=r"found 2 by position; .* compare\(baseline=plan, other"):
+        mtfs.compare(plan(), {"a": {}})
     with pytest.raises(MtfsError, match="found a scenario without a name"):
         mtfs.compare(Scenario(name="x"), baseline=plan())
     with pytest.raises(MtfsError, match="found a int; expected scenarios"):

@@ -192,6 +192,13 @@ def test_a_ring_fenced_grant_pays_no_more_than_the_line_cost_in_the_base_year():
     assert of(funding=[grant], reserves=RESERVES)["base_budget"] == 0
 
 
+def test_two_ring_fenced_grants_pay_together_no_more_than_the_line_cost_in_the_base_year():
+    one = {"kind": "grant", "name": "one", "amount": [700.0] * 4}
+    one |= {"ring_fenced_to": "roads", "rest_to": "general"}
+    both = [one, one | {"name": "two", "amount": [600.0] * 4}]
+    assert of(funding=both, reserves=RESERVES)["base_budget"] == 0
+
+
 def test_contributions_to_funds_and_a_base_gap_start_from_nothing():
     reserves = RESERVES | {"funds": [FUNDS[0] | {"contributions": 7.0}]}
     found = planned(base_gap=3.0, reserves=reserves)

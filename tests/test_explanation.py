@@ -123,7 +123,25 @@ def test_shares_and_grants_are_taken_off_in_the_sum_written_out():
         "less ring-fenced grants and tied funds": -300,
         "net cost": 200,
     }
+    assert found.table.loc[("pounds", "net cost"), "2025/26"] == 200
     assert explain(ds, line="g", year=YEARS[0], draw=0).value == 300
+
+
+def test_the_base_year_of_a_saving_and_of_a_line_without_one_is_nothing():
+    care = {"kind": "care", "name": "homes", "people_by_year": [50.0] * 4, "weekly_cost": 10.0}
+    saving = {"name": "s", "levels": 10.0, "delivery": 1.0}
+    ds = run(council(lines=[care], savings=[saving]))
+    for name, row in {"homes": "net cost", "s": "saving delivered"}.items():
+        assert explain(ds, line=name).table.loc[("pounds", row), "2025/26"] == 0
+
+
+def test_a_lag_reads_the_last_of_the_known_years():
+    cpi = {"name": "cpi", "central": 0.02, "previous": [0.10, 0.04]}
+    fees = {"name": "fees", "mix": [{"driver": "cpi", "weight": 0.5, "lag": 1}]}
+    ds = run(council(drivers=[cpi, fees], lines=[BUDGET | {"growth": "fees"}]))
+    rows = explain(ds, line="roads", year=YEARS[1]).table.loc["driver"]
+    part = rows.loc["fees: 0.5 x cpi of 1 year before", list(YEARS[:2])]
+    assert part.tolist() == pytest.approx([0.02, 0.01])
 
 
 def test_a_saving_says_how_it_came(ds):
@@ -155,6 +173,7 @@ def test_a_plan_and_a_file_are_explained_as_the_projection_is(ds, tmp_path):
     ("options", "says"),
     [
         ({"line": "hoems"}, "'hoems' is no line, saving or source .* Did you mean 'homes'"),
+        ({"line": None}, "'None' is no line, saving or source"),
         ({"year": "2040/41"}, "'2040/41' is not a year of the plan"),
         ({"draw": 100}, "draw is 100; expected 'plan' or one of .* 0 to 99"),
         ({"draw": True}, "draw is True; expected"),
@@ -162,7 +181,7 @@ def test_a_plan_and_a_file_are_explained_as_the_projection_is(ds, tmp_path):
         ({"item_kind": "cost"}, "item_kind is 'cost'; expected 'line', 'saving', 'funding'"),
         ({"item_kind": "saving"}, "'homes' is no line, saving or source"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_a_wrong_argument_says_what_was_expected(ds, options, says):
     with pytest.raises(MtfsError, match=says):

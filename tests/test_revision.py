@@ -108,6 +108,20 @@ def test_what_the_new_base_budget_lacks_has_a_row_of_its_own():
     assert planned(ds, "base budget") == pytest.approx([50] * 3)
 
 
+def test_two_years_on_items_grow_from_the_year_before_the_new_plan():
+    change = {"kind": "change", "name": "care", "cause": "people", "changes": [1.0, 2.0, 4.0, 8.0]}
+    old = plan(drivers=[], lines=[change], savings=[], funding=[])
+    later = {"first_year": "2028/29", "horizon": 2}
+    new = mtfs.Plan.model_validate(
+        {"council": "Anyshire", "lines": [change | {"changes": [5.0, 9.0]}]} | later
+    )
+    ds = bridged(new, old)
+    assert ds["planned_start"].values.tolist() == [7, 15]
+    assert planned(ds, "roll-forward") == [-3, -3]
+    assert planned(ds, "changed line: care") == [1, 2]  # 5 and 14 against 4 and 12
+    assert ds["planned_end"].values.tolist() == [5, 14]
+
+
 def test_one_changed_driver_is_the_only_step():
     new = plan(drivers=[CPI | {"central": 0.03}])
     ds = bridged(new)
@@ -171,6 +185,11 @@ def test_a_driver_that_moves_in_its_last_digit_only_has_no_step():
             [1, 2, 0, 0],
         ),
         (
+            {"savings": [SCHEME | {"levels": [2.0, 2.0, 3.0, 3.0]}]},  # sooner
+            "saving changed: reviews",
+            [-1, 0, 0, 0],
+        ),
+        (
             {"savings": [SCHEME | {"levels": [1.0, 2.0, 2.0, 2.0]}]},
             "saving changed: reviews",
             [0, 0, 1, 1],
@@ -229,6 +248,17 @@ def test_a_rise_that_follows_a_driver_is_that_drivers():
     new = plan(drivers=[CPI, {"name": "rise", "central": 0.05}], funding=old.funding)
     assert steps(bridged(new, old)) == ["driver: rise"]
     assert steps(bridged(plan(), old)) == []
+
+
+def test_what_was_planned_of_a_driver_moves_with_it_into_the_budgets_of_the_collection_fund():
+    growth = {"name": "homes", "central": 0.01, "sd": 0.002, "persistence": 0.5}
+    fund = TAX | {"tax_base_growth": "homes", "collection_fund": {"lag": 1}}
+    old = plan(drivers=[CPI, growth], funding=[fund])
+    new = plan(drivers=[CPI, growth | {"central": 0.02}], funding=[fund])
+    ds = bridged(new, old)
+    assert steps(ds) == ["driver: homes"]
+    # a year's budget was set by the planned growth, which is 1% more in every draw
+    np.testing.assert_allclose(ds["contribution"].isel(step=0, year=0), -100 * 0.01 * 1.03)
 
 
 def test_one_off_sources_count_in_the_gap_after_them():
@@ -379,6 +409,37 @@ def test_the_table_shows_only_what_moves_the_year_shown():
     ds = bridged(plan(savings=[SCHEME | {"levels": [1.0, 2.0, 3.0, 4.0]}], base_gap=2.0))
     assert "saving changed" not in bridge_table(ds, year="2026/27").index
     assert "saving changed" in bridge_table(ds, year="2029/30").index
+
+
+def test_a_driver_a_line_and_a_saving_of_one_name_have_rows_of_their_own():
+    driver = {"name": "waste", "central": 0.02}
+    old = plan(drivers=[driver], lines=[WASTE | {"growth": "waste"}])
+    line = WASTE | {"growth": "waste", "base": 110.0}
+    saving = {"name": "waste", "levels": 1.0, "delivery": 1.0}
+    new = plan(drivers=[driver | {"central": 0.05}], lines=[line], savings=[SCHEME, saving])
+    rows = bridge_table(bridged(new, old), by="item", year="2026/27", unit="GBP")["plan"]
+    assert rows["waste [driver]"] == pytest.approx((3 + 3.3) / 2)
+    assert rows["waste [line]"] == pytest.approx((10.2 + 10.5) / 2)
+    assert rows["waste [saving]"] == -1
+
+
+def test_a_driver_that_is_called_as_a_category_has_a_row_of_its_own():
+    driver = {"name": "new line", "central": 0.02}
+    old = plan(drivers=[driver], lines=[WASTE | {"growth": "new line"}])
+    lines = [*old.lines, ROADS]
+    new = plan(drivers=[driver | {"central": 0.05}], lines=lines)
+    rows = bridge_table(bridged(new, old), year="2026/27", unit="GBP")["plan"]
+    assert rows["new line [driver]"] == pytest.approx(3)
+    assert rows["new line"] == pytest.approx(50.5)
+
+
+def test_a_grant_that_changes_sides_is_one_source_and_leaves_no_row():
+    rsg = {"kind": "grant", "name": "RSG", "amount": 7.0}
+    ds = bridged(plan(funding=[TAX, rsg | {"side": "requirement"}]), plan(funding=[TAX, rsg]))
+    assert bridge_table(ds, by="item").index.tolist() == [
+        "gap in the old plan",
+        "gap in the new plan",
+    ]
 
 
 def test_nottinghams_plans_two_years_apart():

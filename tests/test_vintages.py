@@ -41,6 +41,19 @@ def test_a_financial_year_has_the_same_scores_in_both_plans():
     assert abs(np.corrcoef(theirs)[0, 1:]).max() < 4 / np.sqrt(BLOCK)  # the year before is fresh
 
 
+@pytest.mark.parametrize("horizon", [1, 3, 6])
+def test_years_before_the_later_plan_have_scores_that_no_year_of_it_has(horizon):
+    old, new = council(lines=[BUDGET]), later(first_year="2028/29", horizon=horizon)
+    scores = RandomScores(5, BLOCK)
+    earlier = EarlierScores(scores, SharedYears.of(old, new), old.horizon, new.horizon)
+    spec = ShockSpec("cpi", "national")
+    ours, theirs = np.empty((horizon, BLOCK)), np.empty((4, BLOCK))
+    scores.fill(spec, 0, ours)
+    earlier.fill(spec, 0, theirs)
+    for before in (0, 1):
+        assert not any((theirs[before] == row).any() for row in [*ours, *theirs[before + 1 :]])
+
+
 def test_what_is_drawn_once_is_the_same_in_both_plans():
     old, new = council(lines=[BUDGET]), later()
     earlier = EarlierScores(RandomScores(5, BLOCK), SharedYears.of(old, new), 4, 3)
@@ -85,6 +98,15 @@ def test_a_mix_follows_its_parts_and_switches_its_own_terms_by_itself():
     assert shared(["cpi"]) == pytest.approx([0.301, 0.051, 0.051])
     assert shared(["fees"]) == pytest.approx([0.022, 0.042, 0.062])
     assert shared(["cpi", "fees"]) == pytest.approx([0.602, 0.102, 0.102])
+
+
+def test_a_mix_that_lags_two_years_reads_both_years_before_the_shared_ones():
+    fees = {"name": "fees", "mix": [{"driver": "cpi", "weight": 1.0, "lag": 2}]}
+    old = council(drivers=[CPI, fees], lines=[BUDGET])
+    new = later(drivers=[CPI | {"central": 0.05, "previous": [0.30, 0.40]}, fees])
+    # by the old plan 20% and then 1% come before 2027/28; by the new one 30% and 40%
+    assert switched(old, new, [])[1]["fees"] == pytest.approx([0.20, 0.01, 0.02])
+    assert switched(old, new, ["cpi"])[1]["fees"] == pytest.approx([0.30, 0.40, 0.05])
 
 
 def test_a_past_that_one_plan_does_not_know_is_taken_from_the_other():

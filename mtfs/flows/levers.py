@@ -8,6 +8,7 @@ from datetime import date
 from typing import Annotated, Literal, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Discriminator, Field, model_validator
 
 from mtfs.assumptions import Count, Declared, GrowthAssumption, Name, Noted, Share
@@ -58,7 +59,7 @@ class Timed(Noted):
         return share
 
 
-class _Rate(Timed):
+class RateLever(Timed):
     """A lever that multiplies rates by one plus ``effect``."""
 
     ages: tuple[str, ...] = ()
@@ -69,13 +70,13 @@ class _Rate(Timed):
     """change of the rate once in full effect: -0.2 is a fifth fewer; may name a driver"""
 
 
-class EntryLever(_Rate):
+class EntryLever(RateLever):
     """Fewer or more entries to care, such as prevention for young children."""
 
     kind: Literal["entries"] = "entries"
 
 
-class ExitLever(_Rate):
+class ExitLever(RateLever):
     """More or fewer children who leave care before 18, such as reunification."""
 
     kind: Literal["exits"] = "exits"
@@ -83,7 +84,7 @@ class ExitLever(_Rate):
     """unless given, all"""
 
 
-class MoveLever(_Rate):
+class MoveLever(RateLever):
     """More or fewer moves between two placements, such as step-down to fostering."""
 
     kind: Literal["moves"] = "moves"
@@ -295,7 +296,7 @@ class Resolved:
             tuple(lever for lever in levers if isinstance(lever, HomeLever)),
         )
 
-    def part(self, draws: slice) -> Resolved:
+    def part(self, draws: slice | NDArray[np.intp]) -> Resolved:
         """Give the levers of some draws."""
         cut = (
             each if each.factor.shape[1] == 1 else replace(each, factor=each.factor[:, draws])

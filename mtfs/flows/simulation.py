@@ -49,6 +49,7 @@ def simulate(
     n_draws: int = N_DRAWS,
     seed: int | None = None,
     step: Step = "month",
+    name: str = "children",
 ) -> xr.Dataset:
     """Simulate every child in care in every draw.
 
@@ -69,6 +70,8 @@ def simulate(
         From 0 to 2**53 - 1; a fresh one is drawn and recorded unless given.
     step
         ``"month"`` or ``"week"``: how often rates follow age and time in care.
+    name
+        The flow's: a plan's flow of that name has the same draws.
 
     Returns
     -------
@@ -90,8 +93,8 @@ def simulate(
     steps, resolved, wanted = _prepared(model, levers, first_year, horizon, step)
     seed = fresh_seed() if seed is None else require_seed(seed)
     scores = RandomScores(seed, require_count(n_draws, "n_draws"))
-    shock = shock_of("children")
-    keys = draw_keys(draw_scores([shock], scores, 1)[shock.name], "children")
+    shock = shock_of(name)
+    keys = draw_keys(draw_scores([shock], scores, 1)[shock.name], name)
 
     attrs = {"seed": seed, "n_draws": n_draws, "step": step, "mtfs_version": VERSION}
     found = tally(model, resolved, steps, keys)
@@ -166,7 +169,7 @@ def _prepared(
 
 def shock_of(name: str) -> ShockSpec:
     """Give the stream of scores that a flow's draws are made of: one score a draw."""
-    return ShockSpec(f"{name}: people", "council", once=True)
+    return ShockSpec(f"{name}: people", "council", once=True, costly=True)
 
 
 def tally(model: FlowModel, levers: Resolved, steps: Steps, keys: Keys) -> Tally:

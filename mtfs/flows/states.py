@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -37,7 +36,7 @@ class Table(Declared):
         held = np.asarray(array, np.float64)
         return cls(shape=held.shape, values=tuple(held.ravel().tolist()))
 
-    @cached_property
+    @property
     def array(self) -> Array:
         """The array, which cannot be written to."""
         found = np.array(self.values, np.float64).reshape(self.shape)

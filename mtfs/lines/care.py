@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from mtfs.assumptions import (
     Assumption,
@@ -20,8 +20,10 @@ from mtfs.assumptions import (
     PoundsAssumption,
     Share,
     ShareAssumption,
+    form,
     stated_numbers,
 )
+from mtfs.flows.sources import FlowPeople
 from mtfs.lines.anatomy import FULL_YEAR, Anatomy, Factor, from_base, may_move, steady
 from mtfs.lines.base import Line
 from mtfs.paths import Calendar, Paths
@@ -30,6 +32,17 @@ from mtfs.vocabulary import Array
 
 PARTNERS = "client and partner income"
 FEW = 5  # below so many people a lognormal of the mean is off, and people are summed one by one
+
+
+def people_form(value: object) -> str:
+    """Tell pydantic which form people have: a number, or those of a flow."""
+    return "form:flow" if form(value) == "form:mapping" else form(value)
+
+
+AnyPeople = Annotated[
+    Annotated[Count, Tag("form:number")] | Annotated[FlowPeople, Tag("form:flow")],
+    Discriminator(people_form),
+]
 
 
 class Dispersion(Declared):
@@ -54,8 +67,9 @@ class CareLine(Line):
     """
 
     kind: Literal["care", "temporary_accommodation"] = "care"
-    people: Count | None = None
-    """people in the base year: its average, or its closing number with people_at: year_end"""
+    people: AnyPeople | None = None
+    """people in the base year: its average, or its closing number with people_at: year_end; or
+    those of a flow's states in every year: ``{flow: children, placements: [residential]}``"""
     people_at: Literal["year_average", "year_end"] = "year_average"
     people_growth: GrowthAssumption = 0.0
     """growth a year of that number"""
@@ -93,6 +107,8 @@ class CareLine(Line):
         if self.people_by_year is not None and (self.people_growth != 0 or self.people_added != 0):
             msg = "'people_by_year' holds the people of every year; growth does not go with it"
             raise ValueError(msg)
+        if self.sourced is not None:
+            self._require_source_alone()
         if self.entries is not None and not self.people:
             msg = "'entries' are over the people in the base year; give 'people', above 0"
             raise ValueError(msg)
@@ -104,16 +120,42 @@ class CareLine(Line):
             raise ValueError(msg)
         return self
 
+    def _require_source_alone(self) -> None:
+        """Check that nothing else moves the people of a flow."""
+        others = {
+            "people_growth": self.people_growth != 0,
+            "people_added": self.people_added != 0,
+            "people_at": self.people_at != "year_average",
+            "entries": self.entries is not None,
+        }
+        if moved := [name for name, given in others.items() if given]:
+            msg = f"'{moved[0]}' does not go with the people of a flow, which moves by itself"
+            raise ValueError(msg)
+
+    @property
+    def sourced(self) -> FlowPeople | None:
+        """Whose people they are, where they are a flow's."""
+        return self.people if isinstance(self.people, FlowPeople) else None
+
     @property
     def few(self) -> bool:
-        """Whether people are drawn one by one."""
-        known = stated_numbers(self.people_by_year if self.people is None else self.people)
+        """Whether people are drawn one by one: where there may be few of them."""
+        if self.people is None:
+            known = stated_numbers(self.people_by_year)
+        else:
+            known = (0.0,) if isinstance(self.people, FlowPeople) else (self.people,)
         return self.dispersion is not None and min(known, default=FEW) < FEW
+
+    def base_people(self, paths: Paths) -> float | None:
+        """Give the people of the base year; none where the line states the years' only."""
+        if isinstance(self.people, FlowPeople):
+            return paths.base_people_of(self.people)
+        return self.people
 
     def faults(self, calendar: Calendar) -> list[str]:
         """Name years with fewer people than none, where no driver moves them."""
         moves = (self.people_growth, self.people_added, self.people_by_year)
-        if any(isinstance(each, str) for each in moves):
+        if self.sourced is not None or any(isinstance(each, str) for each in moves):
             return []
         try:
             people = self.own_people(Paths(calendar, {}, {}, {}))
@@ -143,9 +185,10 @@ class CareLine(Line):
 
     def base_cost(self, planned: Paths) -> float:
         """Give the net cost of the base year's people, GBP, with the first year's shares."""
-        if self.people is None:
+        people = self.base_people(planned)
+        if people is None:
             return 0.0
-        place_weeks = self.people * (self.weeks or planned.calendar.base_weeks)
+        place_weeks = people * (self.weeks or planned.calendar.base_weeks)
         kept = 1.0 - sum(
             float(planned.value(x)[0, 0]) for x in (self.client_income, self.joint_funding)
         )
@@ -155,7 +198,8 @@ class CareLine(Line):
     @property
     def turnover(self) -> float:
         """Entries a year over people, in the base year; 0 where entries are not stated."""
-        return (self.entries or 0.0) / self.people if self.people else 0.0
+        stated = self.people if isinstance(self.people, float | int) else 0.0
+        return (self.entries or 0.0) / stated if stated else 0.0
 
     def average_people(self, paths: Paths) -> Array:
         """Give year-average people, as prevention leaves them."""
@@ -170,6 +214,8 @@ class CareLine(Line):
     def _people(self, paths: Paths) -> Array:
         if self.people is None:
             return paths.value(self.people_by_year if self.people_by_year is not None else 0.0)
+        if isinstance(self.people, FlowPeople):
+            return paths.people_of(self.people)
         stock = self._stock(paths, self.people)
         if self.people_at == "year_end":
             average = self.arrival * stock
@@ -235,8 +281,10 @@ class CareLine(Line):
         if self.people is None:
             by_year = (("people_by_year", self.people_by_year or 0.0),)
             return Factor("people", "people", from_base(average[0], average), "people", by_year)
-        people = from_base(self.people, average)
-        stock = from_base(self.people, self._stock(paths, self.people))
+        base = self.base_people(paths) or 0.0
+        people = from_base(base, average)
+        stock = self.own_people(paths) if self.sourced else self._stock(paths, base)
+        stock = from_base(base, stock)
         moved = {"people": np.diff(people, axis=0)}
         parts = {"people, before who comes when": stock}
         if self.people_at == "year_end" and self.arrival < 1:
