@@ -77,7 +77,9 @@ class History:
     later: np.ndarray
 
 
-def histories_of(known: Truth, histories: int, *, seed: int, after: int = 0) -> list[History]:
+def histories_of(  # noqa: PLR0915 - one loop
+    known: Truth, histories: int, *, seed: int, after: int = 0
+) -> list[History]:
     """Follow the children of so many councils alike through a window and some years after it."""
     rng = np.random.default_rng(seed)
     ages, placements, durations = GROUPING.shape
@@ -114,7 +116,11 @@ def histories_of(known: Truth, histories: int, *, seed: int, after: int = 0) -> 
         total = hazard.sum(axis=1)
         wait = rng.exponential(1, len(active)) / total
         ahead = np.stack(
-            [EDGES[a + 1] - age[active], BANDS[d + 1] - care[active], ends[check[active]] - time[active]]
+            [
+                EDGES[a + 1] - age[active],
+                BANDS[d + 1] - care[active],
+                ends[check[active]] - time[active],
+            ]
         )
         step = np.minimum(wait, ahead.min(axis=0))
         begun, ended = time[active], time[active] + step
