@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -268,14 +268,9 @@ def _shifted(value: Value, name: str, by: Array) -> Value:
     return lambda assumption: value(assumption) + (by if assumption == name else 0.0)
 
 
-@lru_cache(maxsize=16)
-def _model_digest(model: FlowModel) -> bytes:
-    return hashlib.blake2b(model.model_dump_json().encode(), digest_size=16).digest()
-
-
 def _digest(model: FlowModel, levers: Resolved, steps: Steps, scores: Array | None = None) -> bytes:
     """Hash all that decides what is simulated."""
-    found = hashlib.blake2b(_model_digest(model), digest_size=16)
+    found = hashlib.blake2b(model.digest.encode(), digest_size=16)
     found.update(steps.edges.tobytes())
     for each in levers.multipliers:
         found.update(each.mask.tobytes() + each.factor.tobytes() + each.lever.kind.encode())

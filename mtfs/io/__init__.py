@@ -8,6 +8,7 @@ from mtfs.io.documents import (
     load_example_monitoring,
     load_monitoring,
 )
+from mtfs.io.episodes import load_episodes
 from mtfs.io.flows import load_flow, save_flow
 from mtfs.io.plans import (
     check_plan,
@@ -37,6 +38,7 @@ __all__ = [
     "example_scenarios_file",
     "example_scenarios_names",
     "holds_monitoring",
+    "load_episodes",
     "load_example",
     "load_example_monitoring",
     "load_example_scenarios",
