@@ -245,23 +245,18 @@ class Histories:
         rows = self._row[:n]
         pairs = []
         for number, thresholds in enumerate(self._thresholds):
-            lanes = self._key[:n] + _mark(step, number)
-            lanes = mixed(lanes).view(np.uint8)
-            hit = lanes < thresholds[rows].view(np.uint8)
-            some = np.flatnonzero(hit.view(np.uint64))
-            who, lane = np.nonzero(hit.reshape(n, LANES)[some])
+            lanes = mixed(self._key[:n] + _mark(step, number)).view(np.uint8)
+            hit = lanes < thresholds.take(rows).view(np.uint8)
+            some = np.flatnonzero(hit.view(np.uint64) != 0)
+            who, lane = np.divmod(np.flatnonzero(hit.reshape(n, LANES)[some]), LANES)
             person = some[who]
             ticks = lanes.reshape(n, LANES)[person, lane]
             pairs.append((person, lane + number * LANES, ticks))
         person, lane, ticks = (np.concatenate(each) for each in zip(*pairs, strict=True))
         fine = uniforms(self._key[person], step, _FINE + lane)
         time = low - np.log1p(-(ticks + fine) / _TICKS) / self._hazards[rows[person], lane]
-        keep = time < np.minimum(high, self._adult[person])
-        person, lane, time = person[keep], lane[keep], time[keep]
-        order = np.lexsort((time, person))
-        person, lane, time = person[order], lane[order], time[order]
-        first = np.ones(len(person), bool)
-        first[1:] = person[1:] != person[:-1]
+        keep = np.flatnonzero(time < np.minimum(high, self._adult[person]))
+        first = keep[_earliest(person[keep], time[keep])]
         return person[first], lane[first], time[first]
 
     def _rings(
@@ -354,6 +349,8 @@ class Histories:
 
     def _grow_older(self, people: Ints, until: Array | float, book: Book) -> None:
         """Let birthdays and time in care of some pass until a time; whoever turns 18 leaves."""
+        if not len(people):
+            return
         until = np.broadcast_to(until, people.shape)
         draw, cell = np.divmod(self._row[people], self._n_cells)
         group, age, placement, _ = np.unravel_index(cell, self._shape)
@@ -381,6 +378,19 @@ class Histories:
             inside = np.minimum(there[placement], places[step])
             out[number] += inside * weight
             there[placement] -= inside
+
+
+def _earliest(person: Ints, time: Array) -> Ints:
+    """Find where everyone's earliest time is, in the order of people."""
+    order = np.arange(len(person))
+    if (person[1:] < person[:-1]).any():
+        order = np.argsort(person, kind="stable")
+        person, time = person[order], time[order]
+    again = person[1:] == person[:-1]
+    # Few have more than one time, and sorting is dear: only theirs are sorted.
+    several = np.flatnonzero(np.append(again, False) | np.append(False, again))
+    order[several] = order[several[np.lexsort((time[several], person[several]))]]
+    return order[np.append(True, ~again)[: len(person)]]
 
 
 def _mark(step: int, number: int) -> Keys:
