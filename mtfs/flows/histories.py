@@ -263,14 +263,15 @@ class Histories:
         self, people: Ints, now: Array, high: float, words: tuple[int, int]
     ) -> tuple[Ints, Ints, Array]:
         """Find whose clock rings between ``now`` and the step's end, which and when."""
-        lanes = np.arange(self._n_lanes)
-        chance = uniforms(self._key[people][:, None], *words, lanes)
-        with np.errstate(divide="ignore"):
-            wait = -np.log(chance) / self._hazards[self._row[people]]
-        lane = wait.argmin(axis=1)
-        time = now + wait[np.arange(len(people)), lane]
-        keep = time < np.minimum(high, self._adult[people])
-        return people[keep], lane[keep], time[keep]
+        hazards = self._hazards[self._row[people]]
+        chance = uniforms(self._key[people][:, None], *words, np.arange(self._n_lanes))
+        # A superset of those whose clock rings by then: exp(-x) is 1 - x at least.
+        hit = chance > 1 - hazards * (high - now)[:, None]
+        who, lane = np.divmod(np.flatnonzero(hit), self._n_lanes)
+        time = now[who] - np.log(chance[who, lane]) / hazards[who, lane]
+        keep = np.flatnonzero(time < np.minimum(high, self._adult[people[who]]))
+        first = keep[_earliest(who[keep], time[keep])]
+        return people[who[first]], lane[first], time[first]
 
     def _happen(
         self, people: Ints, lane: Ints, time: Array, step: int, book: Book
