@@ -391,7 +391,8 @@ def _earliest(person: Ints, time: Array) -> Ints:
     # Few have more than one time, and sorting is dear: only theirs are sorted.
     several = np.flatnonzero(np.append(again, False) | np.append(False, again))
     order[several] = order[several[np.lexsort((time[several], person[several]))]]
-    return order[np.append(True, ~again)[: len(person)]]
+    first: Ints = order[np.append(True, ~again)[: len(person)]]
+    return first
 
 
 def _mark(step: int, number: int) -> Keys:
