@@ -251,37 +251,35 @@ class Histories:
         rows = self._row[:n]
         pairs = []
         for number, thresholds in enumerate(self._thresholds):
-            lanes = self._key[:n] + _mark(step, number)
-            lanes = mixed(lanes).view(np.uint8)
-            hit = lanes < thresholds[rows].view(np.uint8)
-            some = np.flatnonzero(hit.view(np.uint64))
-            who, lane = np.nonzero(hit.reshape(n, LANES)[some])
+            lanes = mixed(self._key[:n] + _mark(step, number)).view(np.uint8)
+            hit = lanes < thresholds.take(rows).view(np.uint8)
+            some = np.flatnonzero(hit.view(np.uint64) != 0)
+            who, lane = np.divmod(np.flatnonzero(hit.reshape(n, LANES)[some]), LANES)
             person = some[who]
             ticks = lanes.reshape(n, LANES)[person, lane]
             pairs.append((person, lane + number * LANES, ticks))
         person, lane, ticks = (np.concatenate(each) for each in zip(*pairs, strict=True))
         fine = uniforms(self._key[person], step, _FINE + lane)
         time = low - np.log1p(-(ticks + fine) / _TICKS) / self._hazards[rows[person], lane]
-        keep = time < np.minimum(high, self._change[person])
-        person, lane, time = person[keep], lane[keep], time[keep]
-        order = np.lexsort((time, person))
-        person, lane, time = person[order], lane[order], time[order]
-        first = np.ones(len(person), bool)
-        first[1:] = person[1:] != person[:-1]
+        keep = np.flatnonzero(time < np.minimum(high, self._change[person]))
+        first = keep[_earliest(person[keep], time[keep])]
         return person[first], lane[first], time[first]
 
     def _rings(
         self, people: Ints, now: Array, high: float, words: tuple[int, int]
     ) -> tuple[NDArray[np.bool_], Ints, Array]:
         """Find whose clock rings before anything else changes: a mask, which and when."""
-        lanes = np.arange(self._n_lanes)
-        chance = uniforms(self._key[people][:, None], *words, lanes)
-        with np.errstate(divide="ignore"):
-            wait = -np.log(chance) / self._hazards[self._row[people]]
-        lane = wait.argmin(axis=1)
-        time = now + wait[np.arange(len(people)), lane]
-        rings = time < np.minimum(high, self._change[people])
-        return rings, lane[rings], time[rings]
+        hazards = self._hazards[self._row[people]]
+        chance = uniforms(self._key[people][:, None], *words, np.arange(self._n_lanes))
+        # A superset of those whose clock rings by then: exp(-x) is 1 - x at least.
+        hit = chance > 1 - hazards * (high - now)[:, None]
+        who, lane = np.divmod(np.flatnonzero(hit), self._n_lanes)
+        time = now[who] - np.log(chance[who, lane]) / hazards[who, lane]
+        keep = np.flatnonzero(time < np.minimum(high, self._change[people[who]]))
+        first = keep[_earliest(who[keep], time[keep])]
+        rings = np.zeros(len(people), bool)
+        rings[who[first]] = True
+        return rings, lane[first], time[first]
 
     def _happen(
         self, people: Ints, lane: Ints, time: Array, step: int, book: Book
@@ -388,6 +386,20 @@ class Histories:
             inside = np.minimum(there[placement], places[step])
             out[number] += inside * weight
             there[placement] -= inside
+
+
+def _earliest(person: Ints, time: Array) -> Ints:
+    """Find where everyone's earliest time is, in the order of people."""
+    order = np.arange(len(person))
+    if (person[1:] < person[:-1]).any():
+        order = np.argsort(person, kind="stable")
+        person, time = person[order], time[order]
+    again = person[1:] == person[:-1]
+    # Few have more than one time, and sorting is dear: only theirs are sorted.
+    several = np.flatnonzero(np.append(again, False) | np.append(False, again))
+    order[several] = order[several[np.lexsort((time[several], person[several]))]]
+    first: Ints = order[np.append(True, ~again)[: len(person)]]
+    return first
 
 
 def _mark(step: int, number: int) -> Keys:

@@ -576,7 +576,7 @@ def test_entrants_leave_at_the_rate_of_their_time_in_care_to_the_day():
     spent = np.stack(
         [np.minimum(years, 0.5), np.clip(years - 0.5, 0, 1.5), np.maximum(years - 2, 0)]
     )
-    wanted = 500 * np.trapezoid(np.exp(-rates @ spent), years)
+    wanted = 500 * np.trapezoid(np.exp(-rates @ np.stack(spent)), years)
     assert abs(z_of(out.closing[:, -1].sum(axis=0), wanted)) < 4
 
 
