@@ -250,14 +250,33 @@ class CohortStates(Noted):
         people = self._base()
         found = [people]
         for each in self.services:
-            shares = dict(each.base_shares or ())
-            if each.base_shares is None:
-                value = planned or self._stated(
-                    years or [year_label(year_start(self.base_year) + 1)]
-                )
-                shares = {name: float(value(x)[0, 0]) for name, x in each.shares}
-            found.append(people * self._using(each, np.array([shares[s] for s in self.settings])))
+            held = dict(each.base_shares or each.shares)
+            shares = [
+                self._first(each, setting, held[setting], years, planned)
+                for setting in self.settings
+            ]
+            found.append(people * self._using(each, np.array(shares)))
         return np.concatenate([each.ravel() for each in found])
+
+    def _first(
+        self,
+        service: Service,
+        setting: str,
+        share: ShareAssumption,
+        years: Sequence[str] | None,
+        planned: Value | None,
+    ) -> float:
+        """Give an assumption in the first year."""
+        if isinstance(share, float | int):
+            return float(share)
+        value = planned or (self._stated(years) if years else None)
+        if value is None:
+            msg = (
+                f"cohort '{self.name}', service '{service.name}', {setting}: the share differs "
+                "from year to year: give 'base_shares', or the years"
+            )
+            raise MtfsError(msg)
+        return float(value(share)[0, 0])
 
     def expected(
         self, years: Sequence[str], value: Value | None = None, planned: Value | None = None
