@@ -1,12 +1,15 @@
 """Cohorts: prevalence x population x share, flows of pupils, services, and what history tells."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy import stats
 
+import mtfs
 from mtfs import MtfsError, PlanError
 from mtfs.flows import (
     Cohort,
@@ -20,7 +23,9 @@ from mtfs.flows import (
 )
 from mtfs.flows.flow_cohorts import Observed, Stated
 from mtfs.flows.uniforms import draw_keys
+from mtfs.io import load_population
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "cohorts.md"
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 YEARS = ("2026/27", "2027/28", "2028/29")
 DRAWS = 4_000
@@ -165,7 +170,15 @@ def test_prevalence_that_falls_faster_than_people_leave_is_refused_as_stated():
     fast = older(band={"prevalence_growth": -0.35})
     with pytest.raises(MtfsError, match=r"65 and over, residential: people fall by 33.7% in 2026"):
         simulate_cohort(fast, horizon=3, n_draws=2)
+    (fault,) = fast.faults(YEARS)
+    assert "leave in a year, and so in 2 other states and years: there would" in fault
     assert next(iter(older().faults(YEARS)), None) is None
+
+
+def test_a_list_that_has_no_value_for_some_year_is_refused():
+    cohort = older(band={"prevalence_growth": [0.01, 0.02]})
+    with pytest.raises(MtfsError, match="'older people': holds 2 values; expected one for each"):
+        simulate_cohort(cohort, horizon=3, n_draws=2)
 
 
 def test_in_a_draw_in_which_it_does_more_leave_and_nobody_comes():
@@ -250,7 +263,7 @@ def test_people_are_selected_by_age_setting_and_service():
 
 
 def test_states_that_are_not_there_are_named_with_the_nearest():
-    asked = CohortPeople(cohort="plans", settings=["specail"], ages=["99"], service="trains")
+    asked = CohortPeople(cohort="plans", settings=["specials"], ages=["99"], service="trains")
     found = dict(with_transport().unknown(asked))
     assert found["settings"].endswith("Did you mean 'special'? It has: mainstream, special")
     assert set(found) == {"settings", "ages", "service"}
@@ -501,8 +514,6 @@ def test_four_years_of_real_plans_lie_within_their_intervals_about_as_often_as_s
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data")
 def test_a_published_projection_becomes_a_cohort():
-    from mtfs.io import load_population  # noqa: PLC0415
-
     file = SHARED / "population_projections_2014_based.csv"
     population = load_population(file, area="E06000047")
     assert by_age_band(population, ["65+"]).sel(year=2014).item() == 101_471
@@ -513,3 +524,55 @@ def test_a_published_projection_becomes_a_cohort():
     assert ds["planned_people"].sum().item() == pytest.approx(
         0.04 * sum(table["65 and over"][year] for year in ds["year"].to_numpy())
     )
+
+
+# the page
+
+
+def page(language, number=0):
+    """Give a block of the how-to page."""
+    text = PAGE.read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[number]
+
+
+def test_the_population_on_the_page_is_read(tmp_path):
+    file = tmp_path / "population.csv"
+    file.write_text(page("csv"), encoding="utf-8")
+    table = population_table(load_population(file, area="Anyshire"), ["65 to 84", "85 and over"])
+    data = yaml.safe_load(page("yaml"))
+    bands = {band["age"]: band["population"] for band in data["cohorts"][0]["bands"]}
+    assert bands == table
+
+
+def test_adults_on_the_page_are_as_it_says(tmp_path):
+    file = tmp_path / "plan.yaml"
+    file.write_text(page("yaml"), encoding="utf-8")
+    plan = mtfs.load_plan(file)
+    ds = mtfs.project_gap(plan, n_draws=4_096, seed=2026)
+    home = ds["planned_people"].sel(care_line="home care").to_numpy()
+    assert home.round().tolist() == [2062, 2130, 2204, 2285]
+    assert plan.cohorts[0].base()[::3].sum().round() == 1998
+    spread = ds["people"].sel(care_line="home care").std("draw").to_numpy()
+    assert spread == pytest.approx([63, 91, 116, 140], rel=0.05)
+
+
+def test_pupils_on_the_page_are_as_it_says(tmp_path):
+    file = tmp_path / "plan.yaml"
+    file.write_text(page("yaml", 1), encoding="utf-8")
+    plan = mtfs.load_plan(file)
+    cohort, years = plan.cohorts[0], plan.years
+    assert cohort.base(years)[:15].sum() == 6195
+    transport = cohort.select(CohortPeople(cohort="EHC plans", service="transport"))
+    users = cohort.expected(years)[transport].sum(axis=0)[:, 0]
+    assert users.round().tolist() == [2280, 2339, 2385, 2427]
+    assert cohort.base(years)[transport].sum().round() == 2244
+    ds = simulate_cohort(cohort, n_draws=2_000, seed=2026)
+    stock = ds["people_year_end"].sum(["age", "setting"]).sel(year="2029/30")
+    ends = stock.quantile([0.1, 0.5, 0.9]).to_numpy()
+    assert ends == pytest.approx([6539, 6946, 7425], rel=0.005)
+
+
+def test_the_history_on_the_page_gives_what_it_says():
+    names = {"mtfs": mtfs}
+    exec(page("python", 2), names)  # noqa: S102 - the page's own code
+    assert names["found"].text() + "\n" == page("text")
