@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from mtfs.assumptions import Assumption, fixed_values
 from mtfs.flows.cohort_states import CohortStates
 from mtfs.flows.simulation import N_DRAWS, shock_of
 from mtfs.flows.uniforms import draw_keys
@@ -75,18 +74,7 @@ def simulate_cohort(
     shock = shock_of(cohort.name)
     drawn = draw_scores([shock], scores, 1)[shock.name]
 
-    def value(assumption: Assumption) -> Array:
-        if isinstance(assumption, str):
-            held = dict(drivers or {})
-            if assumption not in held:
-                msg = (
-                    f"cohort '{cohort.name}' follows driver '{assumption}': give its values, "
-                    f"drivers={{'{assumption}': ...}}, or use the cohort in a plan that holds it"
-                )
-                raise MtfsError(msg)
-            assumption = held[assumption]
-        return fixed_values(assumption, years)[:, None]
-
+    value = cohort.stated(years, drivers)
     found = cohort.counted(draw_keys(drawn, cohort.name), years, value)
     shape = (len(cohort.ages), len(cohort.settings), len(years))
     n_people = len(cohort.labels)

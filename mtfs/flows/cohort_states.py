@@ -250,14 +250,33 @@ class CohortStates(Noted):
         people = self._base()
         found = [people]
         for each in self.services:
-            shares = dict(each.base_shares or ())
-            if each.base_shares is None:
-                value = planned or self._stated(
-                    years or [year_label(year_start(self.base_year) + 1)]
-                )
-                shares = {name: float(value(x)[0, 0]) for name, x in each.shares}
-            found.append(people * self._using(each, np.array([shares[s] for s in self.settings])))
+            held = dict(each.base_shares or each.shares)
+            shares = [
+                self._first(each, setting, held[setting], years, planned)
+                for setting in self.settings
+            ]
+            found.append(people * self._using(each, np.array(shares)))
         return np.concatenate([each.ravel() for each in found])
+
+    def _first(
+        self,
+        service: Service,
+        setting: str,
+        share: ShareAssumption,
+        years: Sequence[str] | None,
+        planned: Value | None,
+    ) -> float:
+        """Give an assumption in the first year."""
+        if isinstance(share, float | int):
+            return float(share)
+        value = planned or (self.stated(years) if years else None)
+        if value is None:
+            msg = (
+                f"cohort '{self.name}', service '{service.name}', {setting}: the share differs "
+                "from year to year: give 'base_shares', or the years"
+            )
+            raise MtfsError(msg)
+        return float(value(share)[0, 0])
 
     def expected(
         self, years: Sequence[str], value: Value | None = None, planned: Value | None = None
@@ -277,7 +296,7 @@ class CohortStates(Noted):
         """
         del planned
         self._require_years(years)
-        value = value or self._stated(years)
+        value = value or self.stated(years)
         return self._with_users(self._expected(years, value), value)
 
     def draw(
@@ -298,7 +317,7 @@ class CohortStates(Noted):
         """
         del planned
         self._require_years(years)
-        whole = value or self._stated(years)
+        whole = value or self.stated(years)
         drawn = np.flatnonzero(scores != 0)
 
         def part(assumption: Assumption) -> Array:
@@ -342,17 +361,36 @@ class CohortStates(Noted):
         of_age = np.array([not service.ages or age in service.ages for age in self.ages], float)
         return of_age.reshape(-1, *(1,) * shares.ndim) * shares
 
-    def _stated(self, years: Sequence[str]) -> Value:
-        """Give assumptions that name no driver."""
+    def stated(
+        self, years: Sequence[str], drivers: Mapping[str, float | Sequence[float]] | None = None
+    ) -> Value:
+        """Give what gives an assumption's values by year, shape (year, 1).
+
+        Parameters
+        ----------
+        years
+            Those that follow the base year.
+        drivers
+            Values of the drivers that are named, one for all years or one a year.
+        """
+        held = dict(drivers or {})
 
         def value(assumption: Assumption) -> Array:
             if isinstance(assumption, str):
-                msg = (
-                    f"cohort '{self.name}' follows driver '{assumption}': give its values, or use "
-                    "the cohort in a plan that holds the driver"
-                )
-                raise MtfsError(msg)
-            return fixed_values(assumption, years)[:, None]
+                if assumption not in held:
+                    near = suggest(assumption, held)
+                    msg = (
+                        f"cohort '{self.name}' follows driver '{assumption}': give its values, "
+                        f"drivers={{'{assumption}': ...}}, or use the cohort in a plan that holds "
+                        f"it.{near}"
+                    )
+                    raise MtfsError(msg)
+                assumption = held[assumption]
+            try:
+                return fixed_values(assumption, years)[:, None]
+            except ValueError as error:
+                msg = f"cohort '{self.name}': {error}"
+                raise MtfsError(msg) from None
 
         return value
 

@@ -117,21 +117,37 @@ class Cohort(CohortStates):
             *(band.prevalence_growth for band in self.bands),
             *(shift.share for shift in self.shifts),
         ]
-        if not found and not any(isinstance(each, str) for each in followed):
-            yield from self._too_fast(years)
+        if found or any(isinstance(each, str) for each in followed):
+            return
+        value = self.stated(years)
+        try:
+            for each in followed:
+                value(each)
+        except MtfsError:  # not a value a year: said of its field, and where the value is used
+            return
+        try:
+            expected = self._expected(years, value)[..., 0]
+        except MtfsError as error:
+            yield str(error)
+        else:
+            yield from self._too_fast(expected, years)
 
-    def _too_fast(self, years: Sequence[str]) -> Iterator[str]:
-        """Name the states in which the stated path falls faster than people leave."""
-        expected = self._expected(years, self._stated(years))[..., 0]
+    def _too_fast(self, expected: Array, years: Sequence[str]) -> Iterator[str]:
+        """Say where the stated path falls faster than people leave."""
         before = np.concatenate([self._base()[..., None], expected[..., :-1]], axis=2)
         attrition = self._attrition()
-        for place in np.argwhere(expected < before * (1 - attrition[..., None]) * (1 - EXACT)):
-            age, setting, year = place.tolist()
+        places = np.argwhere(expected < before * (1 - attrition[..., None]) * (1 - EXACT))
+        if len(places):
+            age, setting, year = places[0].tolist()
             fall = 1 - expected[age, setting, year] / before[age, setting, year]
+            more = (
+                f", and so in {len(places) - 1} other states and years" if places[1:].size else ""
+            )
             yield (
                 f"{self.ages[age]}, {self.settings[setting]}: people fall by {fall:.1%} in "
-                f"{years[year]}, and {attrition[age, setting]:.1%} leave in a year: there would "
-                "have to be fewer new ones than none. State a higher attrition or a slower fall"
+                f"{years[year]}, and {attrition[age, setting]:.1%} leave in a year{more}: there "
+                "would have to be fewer new ones than none. State a higher attrition or a slower "
+                "fall"
             )
 
     def _base(self) -> Array:

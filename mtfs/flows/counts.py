@@ -134,21 +134,25 @@ class Dice:
         """
         if self._keys is None:
             return number * share
-        return binomial(number, share, self._uniforms(event, step, rows))
+        some = (number > 0) & (share > 0)
+        chance = uniforms(self._keyed(event)[rows][some], step)
+        found = np.zeros_like(number)
+        found[some] = binomial(number[some], np.broadcast_to(share, number.shape)[some], chance)
+        return found
 
     def coming(self, mean: Array, step: int) -> Array:
         """Give how many come to each state, shape (state, draw)."""
         if self._keys is None:
             return mean
-        return any_poisson(mean, self._uniforms("new", step, np.arange(len(self._words))))
+        return any_poisson(mean, uniforms(self._keyed("new"), step))
 
-    def _uniforms(self, event: str, step: int, rows: Ints) -> Array:
+    def _keyed(self, event: str) -> Keys:
+        """Give the keys of an event in every state, shape (state, draw)."""
         if self._keys is None:
-            raise TypeError
+            return np.zeros((len(self._words), 0), np.uint64)
         if event not in self._events:
-            keys = keyed(self._keys[None, :], self._words[:, None], word(event))
-            self._events[event] = keys
-        return uniforms(self._events[event][rows], step)
+            self._events[event] = keyed(self._keys[None, :], self._words[:, None], word(event))
+        return self._events[event]
 
 
 def rounded(number: Array, keys: Keys, states: Sequence[tuple[str, str]]) -> Array:

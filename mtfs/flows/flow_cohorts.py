@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -77,7 +77,7 @@ class Stated(Declared):
 def _rate_form(value: object) -> str:
     if form(value) == "form:number":
         return "form:number"
-    held = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
+    held = value if isinstance(value, Mapping) else getattr(type(value), "model_fields", ())
     return "form:interval" if "interval" in held else "form:events"
 
 

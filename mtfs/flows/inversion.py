@@ -14,6 +14,8 @@ Ints: TypeAlias = NDArray[np.intp]
 
 _SMALLEST = 1e-17  # of a probability: beside the chance nearest to 1
 _FEW = 20  # expected events up to which going up from 0 is fast enough
+_SURE = 1 - 1e-13  # a chance nearer to 1 is lost in the rounding of sums
+_WORTH = 0.7  # of the cases still going up, below which the others are put aside
 _USUAL = 3.0  # standard normal scores within which the expansion below is good
 _NEAR = 0.05  # of an event: two and a half times the expansion's largest error there
 
@@ -183,20 +185,20 @@ def _expanded(
 def _few_of(number: Array, share: Array, chance: Array) -> Array:
     """Give binomial quantiles by going up from 0; shape (case,)."""
     found = np.zeros(len(number))
-    here, count = np.arange(len(number)), 0
+    here, local, count = np.arange(len(number)), np.zeros(len(number)), 0
     odds = share / (1 - share)
     term = np.exp(number * np.log1p(-share))
-    total = term
-    while True:
-        ahead = (chance > total) & ((count < number * share) | (term > _SMALLEST))
-        ahead &= count < number
-        if not ahead.any():
-            return found
-        here = here[ahead]
-        number, chance, odds, share, term, total = (
-            each[ahead] for each in (number, chance, odds, share, term, total)
-        )
-        term = term * (number - count) / (count + 1) * odds
+    rest = np.minimum(chance, _SURE) - term
+    while n_ahead := np.count_nonzero(ahead := rest > 0):
+        local += ahead
+        if n_ahead < _WORTH * len(here):
+            found[here] = local
+            going = np.flatnonzero(ahead)
+            here, local, number, odds, term, rest = (
+                each.take(going) for each in (here, local, number, odds, term, rest)
+            )
+        term *= (number - count) / (count + 1) * odds
+        rest -= term
         count += 1
-        found[here] = count
-        total = total + term
+    found[here] = local
+    return found

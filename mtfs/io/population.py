@@ -203,8 +203,9 @@ def _long(table: pd.DataFrame, columns: dict[str, str], path: str | PathLike[str
     found = pd.to_numeric(tidy["value"].str.replace(",", ""), errors="coerce")
     if wrong := list(tidy.index[found.isna() | (found < 0)]):
         row = tidy.loc[wrong[0]]
+        shown = "no number of" if pd.isna(row["value"]) else repr(row["value"])
         msg = (
-            f"{path}, line {row['row']}: found {row['value']!r} people of age '{row['age']}' in "
+            f"{path}, line {row['row']}: found {shown} people of age '{row['age']}' in "
             f"{row['year']}, one of {len(wrong)} such values; expected a number, at least 0"
         )
         raise MtfsError(msg)
