@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mtfs.flows.histories import birthdays
 from mtfs.flows.inversion import Ints, quantile
+from mtfs.flows.model import birthdays
 from mtfs.flows.states import YEAR_DAYS
 from mtfs.vocabulary import Array
 
@@ -74,7 +75,7 @@ class _People:
             )
         )
 
-    def kept(self, which: Array) -> _People:
+    def kept(self, which: NDArray[np.bool_]) -> _People:
         """Keep some."""
         return _People(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
@@ -119,7 +120,7 @@ class _Walk:
         return _People(
             np.eye(self._shape[2])[np.array(census.placement, int)],
             np.array(census.group, int),
-            (ends <= 0).sum(axis=1),
+            (ends < 0).sum(axis=1),
             self._band(-care),
             ends,
             care,
@@ -131,6 +132,7 @@ class _Walk:
     def _step(self, step: int, people: _People) -> tuple[Array, _People]:
         """Let one step pass; give person-days by state, and who is there then."""
         low, high = self.steps.edges[step : step + 2]
+        people = self._aged(people, low)
         exits, moves = self._rates_in(step)
         entrants, shares = self._entering(step, low, high)
         for cap in self._caps:
@@ -141,16 +143,22 @@ class _Walk:
         ahead, during = transitions(rates, high - low)
         days = np.zeros(self._shape[:3])
         later, lived = self._through(people, ahead, during)
-        people = self._grown(people, later, lived, between=(low, high), days=days)
+        people = self._grown(people, later, lived, rates=rates, between=(low, high), days=days)
         for moment in _MOMENTS:
             rest = (1 - moment) * (high - low)
             ahead, during = transitions(rates, rest)
             new = self._entrants(entrants, shares, low + moment * (high - low))
             later, lived = self._through(new, ahead, during)
             people = people.joined(
-                self._grown(new, later, lived, between=(high - rest, high), days=days)
+                self._grown(new, later, lived, rates=rates, between=(high - rest, high), days=days)
             )
         return days, people
+
+    def _aged(self, people: _People, day: float) -> _People:
+        """Let birthdays on a step's first day pass, before its rates are looked up."""
+        at = np.arange(len(people.age))
+        people = replace(people, age=people.age + (people.birthdays[at, people.age] <= day))
+        return people.kept(people.age < self._shape[1])
 
     def _rates_in(self, step: int) -> tuple[Array, Array]:
         """Give exits and moves a day in a step, in the middle of what levers do."""
@@ -201,22 +209,24 @@ class _Walk:
         later: Array,
         lived: Array,
         *,
+        rates: Array,
         between: tuple[float, float],
         days: Array,
     ) -> _People:
         """Let birthdays and time in care pass; book person-days; leave out who turned 18.
 
-        A birthday cuts a step in two, within which numbers are taken to change evenly.
+        A birthday cuts the days of a step in two; rates are those of its beginning in both.
         """
         low, high = between
         at = np.arange(len(people.age))
         birthday = people.birthdays[at, people.age]
-        older = birthday <= high
-        share = np.where(older, (birthday - low) / (high - low), 1.0)[:, None]
+        older = birthday < high
         adult = older & (people.age == self._shape[1] - 1)
-        # days until the birthday when numbers change evenly from ``number`` to ``later``
-        until = (high - low) * (share * people.number + share**2 / 2 * (later - people.number))
-        first = np.where(older[:, None], until, lived)
+        share = ((birthday - low) / (high - low))[older, None]
+        cell = (people.group[older], people.age[older], people.duration[older])
+        _, during = transitions(rates[cell] * share[..., None], high - low)
+        first = lived.copy()  # days until the birthday
+        first[older] = share * np.einsum("np,npq->nq", people.number[older], during)
         np.add.at(days, (people.group, people.age), first)
         goes_on = older & ~adult
         np.add.at(days, (people.group[goes_on], people.age[goes_on] + 1), (lived - first)[goes_on])

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import gammaincinv, ndtri
 
 from mtfs.flows.inversion import Ints, chosen, poisson, quantile
+from mtfs.flows.model import birthdays
 from mtfs.flows.states import YEAR_DAYS
 from mtfs.flows.tallies import Book, Cap, Tally
 from mtfs.flows.uniforms import Keys, keyed, mixed, uniforms, word
@@ -114,7 +115,7 @@ class Histories:
         count = census.count
         group, placement = np.array(census.group, int), np.array(census.placement, int)
         self._birthdays = birthdays(self.model)
-        age = (self._birthdays <= 0).sum(axis=1)
+        age = (self._birthdays < 0).sum(axis=1)
         care = -np.array(census.care_days, float)
         duration = self._band(-care)
         cell = self._cell(group, age, placement, duration)
@@ -214,8 +215,9 @@ class Histories:
         low, high = self.steps.edges[step : step + 2]
         year = self.steps.year[step]
         book = Book(self._n_states, self._shape[2], self.n_draws, high)
+        self._grow_older(self._due(low), low, book)  # birthdays on its first day
         for cap in self._caps:
-            cap.begin(step, self._stock, self._shape[2])
+            cap.begin(step, self._stock + book.change, self._shape[2])
         people, lane, time = self._first_rings(step, low, high)
         moved, now = self._happen(people, lane, time, step, book)
         new, came = self._enter(step, low, high, book)
@@ -225,7 +227,8 @@ class Histories:
             again += 1
             people, lane, time = self._rings(people, now, high, (step, _AGAIN + again))
             people, now = self._happen(people, lane, time, step, book)
-        self._grow_older(high, book)
+        until = np.nextafter(high, low)  # who has a birthday on 1 April is there on 31 March
+        self._grow_older(self._due(until), until, book)
         out.adults_by_step[step] = book.adults.sum(axis=0)
         out.adults[:, year] += book.adults
         out.entries[:, year] += book.entries
@@ -278,6 +281,8 @@ class Histories:
         self, people: Ints, lane: Ints, time: Array, step: int, book: Book
     ) -> tuple[Ints, Array]:
         """Let events happen; give who moved, and when."""
+        due = self._change[people] <= time
+        self._grow_older(people[due], time[due], book)  # so that they happen at the right age
         draw, cell = np.divmod(self._row[people], self._n_cells)
         state = cell // self._shape[3]
         origin = state % self._shape[2]
@@ -343,23 +348,27 @@ class Histories:
         book.enter((cell // self._shape[3]) + placed - where, draw, came)
         return people, came
 
-    def _grow_older(self, high: float, book: Book) -> None:
-        """Let birthdays and time in care pass until the step's end; whoever turns 18 leaves."""
-        people = np.flatnonzero(self._change[: self._n] <= high)
+    def _due(self, until: float) -> Ints:
+        """Find whose age band or band of time in care changes by then."""
+        return np.flatnonzero(self._change[: self._n] <= until)
+
+    def _grow_older(self, people: Ints, until: Array | float, book: Book) -> None:
+        """Let birthdays and time in care of some pass until a time; whoever turns 18 leaves."""
+        until = np.broadcast_to(until, people.shape)
         draw, cell = np.divmod(self._row[people], self._n_cells)
-        group, age, placement, duration = np.unravel_index(cell, self._shape)
+        group, age, placement, _ = np.unravel_index(cell, self._shape)
         birthday = self._birthday(people, age)
-        older = birthday <= high
+        older = birthday <= until
         adult = older & (age == self._shape[1] - 1)
         book.grow_up((cell // self._shape[3])[adult], draw[adult], birthday[adult])
         self._leave(people[adult])
+        older = older & ~adult
+        book.age((cell // self._shape[3])[older], draw[older], birthday[older])
         stays = ~adult
-        people, draw, group, age, placement, duration, older, birthday = (
-            each[stays] for each in (people, draw, group, age, placement, duration, older, birthday)
+        people, draw, group, age, placement, older, until = (
+            each[stays] for each in (people, draw, group, age, placement, older, until)
         )
-        state = self._cell(group, age, placement, duration) // self._shape[3]
-        book.age(state[older], draw[older], birthday[older])
-        care = self._band(high - self._care[people])
+        care = self._band(until - self._care[people])
         cell = self._cell(group, age + older, placement, care)
         self._row[people] = draw * self._n_cells + cell
         self._change[people] = self._next_change(people)
@@ -377,20 +386,3 @@ class Histories:
 def _mark(step: int, number: int) -> Keys:
     """Give what is added to a child's key for the lanes of a step."""
     return keyed(np.array(word("lanes"), np.uint64), step, number)
-
-
-def birthdays(model: FlowModel) -> Array:
-    """Give when each child of the census leaves each age band, in days, shape (child, band).
-
-    Exact to the calendar; someone born on 29 February has birthdays on 1 March in common years.
-    """
-    as_of = np.datetime64(model.as_of, "D")
-    born = as_of - np.array(model.census.age_days, "timedelta64[D]")
-    month = born.astype("datetime64[M]")
-    day = born - month.astype("datetime64[D]")
-    found = [
-        (month + np.timedelta64(12 * years, "M")).astype("datetime64[D]") + day
-        for years in model.grouping.ages[1:]
-    ]
-    first = as_of + np.timedelta64(1, "D")
-    return np.stack([(each - first).astype(float) for each in found], axis=1)

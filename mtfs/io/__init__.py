@@ -18,6 +18,7 @@ from mtfs.io.plans import (
     load_plan,
     save_plan,
 )
+from mtfs.io.population import load_population
 from mtfs.io.results import load_gap, plan_of, save_gap
 from mtfs.io.scenarios import (
     check_scenarios,
@@ -46,6 +47,7 @@ __all__ = [
     "load_gap",
     "load_monitoring",
     "load_plan",
+    "load_population",
     "load_scenarios",
     "plan_of",
     "save_flow",
