@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mtfs.flows.occurrences import count_occurrences
-from mtfs.io import load_episodes
+from mtfs.io import load_episodes, load_grouping
 from mtfs.vocabulary import MtfsError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "ssda903"
@@ -252,3 +252,29 @@ def test_the_sample_adds_up_in_a_window():
     left = int(counts.exits.sum()) + counts.turned_adult
     assert before + len(counts.entries) - left == len(counts.people) == 55
     assert before == 463
+
+
+def test_a_grouping_is_read_from_a_file(tmp_path):
+    path = tmp_path / "grouping.yaml"
+    path.write_text(
+        "placements:\n"
+        "  - {name: foster, codes: [U4, U6]}\n"
+        "  - {name: supported, codes: [H5], from_age: 16}\n"
+        "  - {name: other, codes: [K2]}\n"
+        "ages: [0, 16, 18]\n"
+    )
+    grouping = load_grouping(path)
+    assert grouping.placement_names == ("foster", "supported", "other")
+    assert grouping.age_names == ("0 to 15", "16 and 17")
+    found = load_episodes(write(tmp_path, **names("{}_of_{}")))
+    counts = count_occurrences(found, start="2018-04-01", end="2020-03-31", grouping=grouping)
+    # 1 fostered and then in a home, 2 in the home from before, 3 in foster care for 334 days
+    assert counts.moves.sum() == 1
+    assert counts.exposure[1].sum() == pytest.approx(334 / 365.25)
+
+
+def test_a_grouping_that_is_wrong_says_where(tmp_path):
+    path = tmp_path / "grouping.yaml"
+    path.write_text("placements:\n  - {name: foster, codes: []}\nages: [0, 18]\n")
+    with pytest.raises(MtfsError, match=r"grouping.yaml, line 2, placements.0. .foster., codes: found"):
+        load_grouping(path)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -145,11 +145,18 @@ def _read(path: Path) -> _File:
         raise MtfsError(msg) from None
     held = {str(name).strip().upper() for name in names}
     rows.columns = [str(name).strip().upper() for name in rows.columns]
-    rows = pd.DataFrame({name: rows[name].fillna("").str.strip() for name in rows.columns})
+    rows = pd.DataFrame({name: _distinct(rows[name].fillna(""), "strip") for name in rows.columns})
     if len(rows.columns):
         rows = rows[(rows != "").any(axis=1)]
     kind = _kind(path, held)
     return _File(path, rows, kind, _way(path, rows) if kind != "other" else _ISO)
+
+
+def _distinct(text: pd.Series, change: Literal["strip", "upper"]) -> pd.Series:
+    """Change texts, those that come again and again once."""
+    codes, single = pd.factorize(text)
+    changed = getattr(pd.Series(single, dtype=str).str, change)().to_numpy(object)
+    return pd.Series(changed[codes], index=text.index)
 
 
 def _kind(path: Path, held: set[str]) -> str:
@@ -281,10 +288,10 @@ def _episode_rows(file: _File) -> pd.DataFrame:
             "child": rows["CHILD"],
             "start": _dates(file, "DECOM", needed=True),
             "end": _dates(file, "DEC"),
-            "place": rows["PLACE"].str.upper(),
-            "provider": rows["PLACE_PROVIDER"].str.upper(),
-            "status": rows["LS"].str.upper(),
-            "reason": rows["RNE"].str.upper(),
+            "place": _distinct(rows["PLACE"], "upper"),
+            "provider": _distinct(rows["PLACE_PROVIDER"], "upper"),
+            "status": _distinct(rows["LS"], "upper"),
+            "reason": _distinct(rows["RNE"], "upper"),
             "file": file.path.name,
             "line": rows.index + 2,
             **_labels(file),
