@@ -276,5 +276,7 @@ def test_a_grouping_is_read_from_a_file(tmp_path):
 def test_a_grouping_that_is_wrong_says_where(tmp_path):
     path = tmp_path / "grouping.yaml"
     path.write_text("placements:\n  - {name: foster, codes: []}\nages: [0, 18]\n")
-    with pytest.raises(MtfsError, match=r"grouping.yaml, line 2, placements.0. .foster., codes: found"):
+    with pytest.raises(
+        MtfsError, match=r"grouping.yaml, line 2, placements.0. .foster., codes: found"
+    ):
         load_grouping(path)

@@ -124,10 +124,10 @@ def _day(text: str | None, option: str) -> date | None:
 
 
 def _grouping(path: Path | None) -> Grouping:
-    from mtfs.flows import STANDARD, Grouping
-    from mtfs.io.yaml import read_yaml
+    from mtfs.flows import STANDARD
+    from mtfs.io import load_grouping
 
-    return STANDARD if path is None else Grouping.model_validate(read_yaml(path)[0])
+    return STANDARD if path is None else load_grouping(path)
 
 
 def _first_year(model: FlowModel) -> str:

@@ -194,8 +194,9 @@ def _few_of(number: Array, share: Array, chance: Array) -> Array:
         if n_ahead < _WORTH * len(here):
             found[here] = local
             going = np.flatnonzero(ahead)
-            here, local, number, odds, term, rest = (
-                each.take(going) for each in (here, local, number, odds, term, rest)
+            here = here.take(going)
+            local, number, odds, term, rest = (
+                each.take(going) for each in (local, number, odds, term, rest)
             )
         term *= (number - count) / (count + 1) * odds
         rest -= term
