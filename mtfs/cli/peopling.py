@@ -13,6 +13,7 @@ from mtfs.cli.doors import Seed, fail, require_target, seeded, show_table, sprea
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mtfs.flows.episodes import Episodes
     from mtfs.flows.model import FlowModel
     from mtfs.flows.states import Grouping
 
@@ -28,6 +29,9 @@ def people(  # noqa: PLR0917 - typer reads options from the signature
     ],
     start: Day = None,
     end: Day = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="The last day the returns speak of, where they do not say.")
+    ] = None,
     council: Annotated[
         str | None, typer.Option(help="Which one's, where there are several.")
     ] = None,
@@ -51,11 +55,13 @@ def people(  # noqa: PLR0917 - typer reads options from the signature
     """
     from mtfs.flows import expected_people, simulate
     from mtfs.headcounts import people_table
+    from mtfs.io import load_episodes
 
     require_target(output, {".nc"})
     given = {
         "--start": start,
         "--end": end,
+        "--as-of": as_of,
         "--council": council,
         "--grouping": grouping,
         "--unknown-to": unknown_to,
@@ -67,7 +73,8 @@ def people(  # noqa: PLR0917 - typer reads options from the signature
             fail(f"{used[0]} goes with returns; {source} is a flow that is fitted already")
         model = load_flow(source)
     else:
-        model = _fitted(source, start, end, council, _grouping(grouping), unknown_to)
+        episodes = load_episodes(source, as_of=_day(as_of, "--as-of"))
+        model = _fitted(episodes, start, end, council, _grouping(grouping), unknown_to)
     typer.echo(f"{model!r}\n")
     whole = _first_year(model) if first_year is None else first_year
     seed = seeded(seed)
@@ -85,7 +92,7 @@ def people(  # noqa: PLR0917 - typer reads options from the signature
 
 
 def _fitted(  # noqa: PLR0917 - what the command was given
-    source: Path,
+    episodes: Episodes,
     start: str | None,
     end: str | None,
     council: str | None,
@@ -93,9 +100,7 @@ def _fitted(  # noqa: PLR0917 - what the command was given
     unknown_to: str | None,
 ) -> FlowModel:
     from mtfs.flows import fit
-    from mtfs.io import load_episodes
 
-    episodes = load_episodes(source)
     typer.echo(f"{episodes!r}\n")
     for row in episodes.report.itertuples():
         what = "left out" if row.left_out else "changed"

@@ -21,6 +21,7 @@ from mtfs.flows.flow_cohorts import FlowCohort
 from mtfs.flows.levers import AnyLever, HomeLever, RateLever, Resolved, Value, lever_problems
 from mtfs.flows.model import FlowModel
 from mtfs.flows.simulation import by_state, shock_of, tally
+from mtfs.flows.states import AgeName
 from mtfs.flows.steps import Step, Steps
 from mtfs.flows.uniforms import draw_keys
 from mtfs.sampling import ShockSpec
@@ -37,7 +38,7 @@ class FlowPeople(Declared):
 
     flow: Name
     placements: tuple[Name, ...] = ()
-    ages: tuple[str, ...] = ()
+    ages: tuple[AgeName, ...] = ()
     """age bands, such as "10 to 15" """
     groups: tuple[str, ...] = ()
     """"other" or "UASC": unaccompanied asylum-seeking children"""
