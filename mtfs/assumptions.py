@@ -62,6 +62,13 @@ def _growth(value: float) -> float:
     return value
 
 
+def _effect(value: float) -> float:
+    if value < -1:
+        msg = f"an effect of {value:g} leaves less than nothing; expected -1 (all gone) or above"
+        raise ValueError(msg)
+    return value
+
+
 # Ten trillion: more than any budget, and far from where floating point gives up.
 LARGEST = 1e13
 _number = (
@@ -74,6 +81,7 @@ Pounds = Annotated[float, *_number, Field(ge=0)]
 Count = Pounds
 Share = Annotated[float, *_number, AfterValidator(_share)]
 Growth = Annotated[float, *_number, AfterValidator(_growth)]
+Effect = Annotated[float, *_number, AfterValidator(_effect)]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9_][^\n\x00]*$")]
 
 
@@ -243,12 +251,14 @@ def _assumption(number: Any) -> Any:
 if TYPE_CHECKING:
     Assumption: TypeAlias = float | Sequence[float] | ByYear | Profile | str
     GrowthAssumption: TypeAlias = Assumption
+    EffectAssumption: TypeAlias = Assumption
     ShareAssumption: TypeAlias = Assumption
     PoundsAssumption: TypeAlias = Assumption
     CountAssumption: TypeAlias = Assumption
 else:
     Assumption = _assumption(Number)
     GrowthAssumption = _assumption(Growth)
+    EffectAssumption = _assumption(Effect)
     ShareAssumption = _assumption(Share)
     PoundsAssumption = _assumption(Pounds)
     CountAssumption = _assumption(Count)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from mtfs.flows.states import Grouping, Placement
 
 # Codes: Department for Education, "Children looked-after by local authorities in England: guide to
-# the SSDA903 collection", placement codes (PLACE) and providers (PLACE_PROVIDER).
+# the SSDA903 collection", placement codes (PLACE) and providers (PLACE_PROVIDER), as they have been
+# since the return of 2015/16. K3, supported accommodation that is registered, came with the
+# registration of such homes in 2023 and took over most of H5.
 _FOSTER = ("U4", "U5", "U6")  # with other carers: long-term, for adoption, neither
 OWN = ("PR1",)  # own provision by the council
 STANDARD = Grouping(
@@ -16,7 +18,7 @@ STANDARD = Grouping(
         # children's homes, care homes, residential schools
         Placement(name="residential", codes=("K2", "R1", "S1")),
         # semi-independent and supported accommodation, independent living, residential employment
-        Placement(name="supported", codes=("H5", "P2", "P3"), from_age=16),
+        Placement(name="supported", codes=("H5", "K3", "P2", "P3"), from_age=16),
         Placement(name="secure", codes=("K1", "R5")),  # secure homes; young offender institutions
         # with parents, placed for adoption, NHS and family centres, temporary, other
         Placement(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, model_validator
 
-from mtfs.assumptions import Count, Declared, GrowthAssumption, Name, Noted, Share
+from mtfs.assumptions import Count, Declared, EffectAssumption, Name, Noted, Share
 from mtfs.flows.model import FlowModel
+from mtfs.flows.states import AgeName
 from mtfs.flows.steps import Steps
 from mtfs.vocabulary import Array, MtfsError, listing, suggest
 
@@ -20,7 +21,7 @@ MONTH_DAYS = 365.25 / 12
 _ROUNDING = 1e-9
 _DAY = Field(strict=False)
 
-Value: TypeAlias = Callable[[GrowthAssumption], Array]
+Value: TypeAlias = Callable[[EffectAssumption], Array]
 """resolves an assumption over a plan's years: shape (year, draw) or (year, 1)"""
 
 
@@ -62,12 +63,12 @@ class Timed(Noted):
 class RateLever(Timed):
     """A lever that multiplies rates by one plus ``effect``."""
 
-    ages: tuple[str, ...] = ()
+    ages: tuple[AgeName, ...] = ()
     """age bands, such as "10 to 15"; unless given, all"""
     groups: tuple[Literal["other", "UASC"], ...] = ()
     """unless given, all"""
-    effect: GrowthAssumption
-    """change of the rate once in full effect: -0.2 is a fifth fewer; may name a driver"""
+    effect: EffectAssumption
+    """change of the rate once in full effect: -0.2 is a fifth fewer, -1 none; may name a driver"""
 
 
 class EntryLever(RateLever):
@@ -147,7 +148,7 @@ class CapacityLever(Noted):
         there = np.full(steps.count, self.places)
         for change in self.changes:
             there[steps.edges[:-1] >= steps.since(change.on)] += change.added
-        places: Array = np.floor(np.maximum(there, 0.0))
+        places: Array = np.floor(there)
         return places
 
 
@@ -175,7 +176,9 @@ def lever_problems(levers: Sequence[AnyLever], model: FlowModel) -> Iterator[str
     names = [lever.name for lever in levers]
     if twice := {name for name in names if names.count(name) > 1}:
         yield f"{listing(twice)}: two levers bear one name"
-    capped = {lever.placement for lever in levers if isinstance(lever, CapacityLever)}
+    capped = [lever.placement for lever in levers if isinstance(lever, CapacityLever)]
+    for name in sorted({name for name in capped if capped.count(name) > 1}):
+        yield f"'{name}' has two limits on its places; put 'changes' of places into one of them"
     for lever in levers:
         found = list(_unknown(lever, model))
         if isinstance(lever, HomeLever) and lever.name in model.grouping.placement_names:
@@ -198,7 +201,7 @@ def _unknown(lever: AnyLever, model: FlowModel) -> Iterator[str]:
                 yield f"the flow has no {what} '{name}'.{near} It has: {', '.join(known)}"
 
 
-def _about_places(lever: CapacityLever, model: FlowModel, capped: set[str]) -> Iterator[str]:
+def _about_places(lever: CapacityLever, model: FlowModel, capped: Sequence[str]) -> Iterator[str]:
     """Say where a limit on places cannot be kept to."""
     stock = model.census.placement.count(model.grouping.placement_names.index(lever.placement))
     if lever.places < stock:
@@ -206,11 +209,21 @@ def _about_places(lever: CapacityLever, model: FlowModel, capped: set[str]) -> I
             f"'places' is {lever.places:g}, and {stock} children are in '{lever.placement}' on "
             f"{model.as_of}; expected at least as many places"
         )
+    first = model.as_of + timedelta(days=1)
+    places = lever.places
+    for change in sorted(lever.changes, key=lambda change: change.on):
+        if change.on < first:
+            yield f"'changes' holds {change.on}, before the flow starts on {first}"
+        places += change.added
+        if places < 0:
+            yield f"'changes' leaves fewer than no places on {change.on}: {places:g}"
     for each in lever.overflow:
         if each.placement in capped:
             yield f"it overflows to '{each.placement}', which has a limit of its own"
         yield from _too_young(lever.placement, each.placement, model)
     for name in lever.takes_from:
+        if name in capped:
+            yield f"it takes from '{name}', which has a limit of its own"
         yield from _too_young(name, lever.placement, model)
 
 
@@ -274,14 +287,18 @@ class Resolved:
         Raises
         ------
         MtfsError
-            When the effect of a draw would leave less than no rate.
+            When an effect has no value for a year, or one that leaves less than no rate.
         """
         first = steps.years.index(years[0])
         plan_year = np.clip(steps.year - first, 0, len(years) - 1)
         multipliers = []
         for lever in levers:
             if isinstance(lever, EntryLever | ExitLever | MoveLever):
-                effect = value(lever.effect)
+                try:
+                    effect = value(lever.effect)
+                except ValueError as error:
+                    msg = f"lever '{lever.name}', 'effect': {error}"
+                    raise MtfsError(msg) from None
                 if (effect < -1).any():
                     msg = (
                         f"lever '{lever.name}': the effect of a draw is {effect.min():.3g}, less "

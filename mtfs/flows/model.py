@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal, Self, TypeAlias
@@ -14,7 +15,12 @@ from mtfs.assumptions import Declared
 from mtfs.flows.arrivals import FittedArrivals
 from mtfs.flows.known import KnownArrivals, KnownRates
 from mtfs.flows.rates import FittedRates
-from mtfs.flows.states import ADULT, YEAR_DAYS, Grouping, Table
+from mtfs.flows.states import ADULT, Grouping, Table
+from mtfs.vocabulary import Array
+
+_ROUNDING = 1e-6  # of shares that were written with some digits
+_MONTHS = 12
+_DAY = 1 / 365  # a birthday may be a day off the age in years of 365.25 days
 
 Days: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
 
@@ -115,10 +121,63 @@ class FlowModel(Declared):
             if held and max(held) >= limit:
                 msg = f"'census.{name}' holds {max(held)}; the last number is {limit - 1}"
                 raise ValueError(msg)
-        if max(self.census.age_days, default=0) >= ADULT * YEAR_DAYS:
-            msg = f"'census.age_days' holds {max(self.census.age_days)}, which is {ADULT} or over"
+        if (birthdays(self)[:, -1] < 0).any():
+            oldest = max(self.census.age_days)
+            msg = f"'census.age_days' holds {oldest}, which is {ADULT} or over on {self.as_of}"
             raise ValueError(msg)
+        if faults := [*self._impossible(), *self._impossible_entrants(), *self._too_young()]:
+            raise ValueError("; ".join(faults))
         return self
+
+    def _impossible(self) -> Iterator[str]:
+        """Say which rates and shares cannot be."""
+        rates, arrivals = self.rates.mean(), self.arrivals.mean()
+        allowed = self.grouping.allowed
+        for name, held in [
+            ("rates.exits", rates.exits),
+            ("rates.moves", rates.moves),
+            ("arrivals.level", arrivals.level),
+            ("arrivals.placements", arrivals.placements),
+            ("arrivals.season", arrivals.season),
+        ]:
+            if held.min(initial=0) < 0:
+                yield f"'{name}' holds {held.min():g}; expected none below 0"
+        there = rates.moves.sum(axis=(0, 3, 5))  # (age, placement, destination)
+        if (np.diagonal(there, axis1=1, axis2=2) > 0).any():
+            yield "'rates.moves' holds moves from a placement to itself"
+        entrants = arrivals.placements.sum(axis=(0, 3))
+        for name, held in [("rates.moves", there.sum(axis=1)), ("arrivals.placements", entrants)]:
+            if (held * (1 - allowed) > 0).any():
+                yield f"'{name}' leads children below its 'from_age' to a placement"
+
+    def _impossible_entrants(self) -> Iterator[str]:
+        """Say which numbers of those who enter care cannot be."""
+        arrivals = self.arrivals.mean()
+        total = arrivals.placements.sum(axis=2)
+        if np.abs(total - 1).max() > _ROUNDING:
+            furthest = total.ravel()[np.abs(total - 1).argmax()]
+            yield f"'arrivals.placements' sums to {furthest:g} over placements; expected 1"
+        if len(arrivals.season) != _MONTHS or abs(arrivals.season.mean() - 1) > _ROUNDING:
+            yield "'arrivals.season' is not twelve numbers of mean 1"
+        ages = arrivals.ages
+        edges = np.array(self.grouping.ages, float)[:, None]
+        least, most = edges[:-1] - _DAY, edges[1:] + _DAY
+        if ages.shape[2] < 2 or (np.diff(ages) < 0).any():  # noqa: PLR2004 - a line has two ends
+            yield "'arrivals.ages' is not two quantiles or more, each at least the one before"
+        elif ((ages < least) | (ages > most)).any():
+            yield "'arrivals.ages' holds ages outside of their band"
+
+    def _too_young(self) -> Iterator[str]:
+        """Say which children are too young for where they are."""
+        age = (birthdays(self) < 0).sum(axis=1)
+        young = self.grouping.allowed[age, np.array(self.census.placement, int)] == 0
+        if young.any():
+            number = self.census.placement[int(young.argmax())]
+            placement = self.grouping.placements[number]
+            yield (
+                f"'census' holds {young.sum()} children in '{placement.name}' who are younger than "
+                f"its 'from_age', {placement.from_age}"
+            )
 
     def to_json(self) -> str:
         """Write the model as canonical JSON, in declared order."""
@@ -143,3 +202,20 @@ class FlowModel(Declared):
         )
 
     __str__ = __repr__
+
+
+def birthdays(model: FlowModel) -> Array:
+    """Give when each child of the census leaves each age band, in days, shape (child, band).
+
+    Exact to the calendar; someone born on 29 February has birthdays on 1 March in common years.
+    """
+    as_of = np.datetime64(model.as_of, "D")
+    born = as_of - np.array(model.census.age_days, "timedelta64[D]")
+    month = born.astype("datetime64[M]")
+    day = born - month.astype("datetime64[D]")
+    found = [
+        (month + np.timedelta64(12 * years, "M")).astype("datetime64[D]") + day
+        for years in model.grouping.ages[1:]
+    ]
+    first = as_of + np.timedelta64(1, "D")
+    return np.stack([(each - first).astype(float) for each in found], axis=1)

@@ -86,9 +86,10 @@ def count_occurrences(
     """Count events and exposure in a window, exact to the day.
 
     A child is in care on the days from the beginning of an episode to the day before its end, and
-    counts on each in the cell of that day. A move or an exit belongs to the cell of the day before.
-    Moves between placements of one group are none. So the children in care at the end of the day
-    before the window, plus entries, less exits and those who turn 18, are those at its end.
+    counts on each in the cell of that day. A move or an exit belongs to the cell of the day before;
+    but a move on the birthday that allows it, as at 16 to supported accommodation, to the age of
+    its day. Moves between placements of one group are none. So the children in care at the end of
+    the day before the window, plus entries, less exits and those who turn 18, are those at its end.
 
     Parameters
     ----------
@@ -110,9 +111,9 @@ def count_occurrences(
         When the window is empty or outside the returns, codes are unknown, or a council is not
         named.
     """
-    first, last = pd.Timestamp(start), pd.Timestamp(end)
-    _require_window(episodes, first, last)
+    first, last = _day(start, "start"), _day(end, "end")
     table = _of_council(episodes, council)
+    _require_window(episodes.spans.loc[table["council"].iloc[0]], first, last)
     table = table.assign(place=_placements(table, grouping, unknown_to))
     table, young = _old_enough(table, grouping)
     table = _joined(table)
@@ -135,14 +136,22 @@ def count_occurrences(
     )
 
 
-def _require_window(episodes: Episodes, first: pd.Timestamp, last: pd.Timestamp) -> None:
+def _day(given: str | date, name: str) -> pd.Timestamp:
+    found = pd.to_datetime(given, errors="coerce")
+    if pd.isna(found) or found != found.normalize():
+        msg = f"'{name}' is {given!r}; expected a day such as '2021-03-31'"
+        raise MtfsError(msg)
+    return pd.Timestamp(found)
+
+
+def _require_window(span: pd.Series, first: pd.Timestamp, last: pd.Timestamp) -> None:
     if last < first:
         msg = f"the window ends on {last:%Y-%m-%d}, before it starts on {first:%Y-%m-%d}"
         raise MtfsError(msg)
-    if first < episodes.first or last > episodes.latest:
+    if first < span["first"] or last > span["latest"]:
         msg = (
             f"the window from {first:%Y-%m-%d} to {last:%Y-%m-%d} is not within the returns, which "
-            f"speak of {episodes.first:%Y-%m-%d} to {episodes.latest:%Y-%m-%d}"
+            f"speak of {span['first']:%Y-%m-%d} to {span['latest']:%Y-%m-%d}"
         )
         raise MtfsError(msg)
 
@@ -243,9 +252,8 @@ class _Counter:
         self._shape = (len(groups), *grouping.shape)
         self._group = spells["uasc"].to_numpy().astype(np.intp)
         self._place = spells["place"].to_numpy().astype(np.intp)
-        after = last + _DAY
         self._start = _days(spells["start"])
-        self._end = _days(spells["end"].fillna(after + 400 * 365 * _DAY))
+        self._end = np.where(spells["end"].isna(), np.inf, _days(spells["end"]))
         self._born, self._care = _days(spells["born"]), _days(spells["care_start"])
         self._birthdays = np.stack([_days(birthday(spells["born"], a)) for a in grouping.ages], 1)
         edges = np.array([*grouping.durations, np.inf]) * YEAR_DAYS
@@ -294,7 +302,9 @@ class _Counter:
         which = ~self._spells["last"].to_numpy() & self._within(self._end)
         found = np.zeros((*self._shape, self._shape[2]))
         to = np.append(self._place[1:], 0)[which]
-        np.add.at(found, (*self._cells(which, self._end - 1), to), 1.0)
+        group, age, place, duration = self._cells(which, self._end - 1)
+        age += self._grouping.allowed[age, to] == 0  # the birthday that allows it
+        np.add.at(found, (group, age, place, duration, to), 1.0)
         return found
 
     def entries(self) -> pd.DataFrame:

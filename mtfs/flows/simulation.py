@@ -79,7 +79,7 @@ def simulate(
         People, not money. ``people`` is the year's average and ``people_year_end`` the number on 31
         March, both ``(group, age, placement, draw, year)``; ``entries``, ``exits`` (before 18) and
         ``turned_18`` are counts in the year of the same dimensions, by the state entered or left;
-        ``moves`` is ``(placement, destination, draw, year)``; ``care_leavers`` is the year's
+        ``moves`` is ``(origin, destination, draw, year)``; ``care_leavers`` is the year's
         average of those who turned 18 in care, ``(leaver_age, draw, year)``. A new home is a
         placement of its own.
 

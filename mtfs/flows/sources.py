@@ -8,20 +8,26 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from functools import cached_property
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Discriminator, model_validator
 
 from mtfs.assumptions import Declared, Name, Noted
+from mtfs.flows.cohorts import Cohort
 from mtfs.flows.expectation import expected
+from mtfs.flows.flow_cohorts import FlowCohort
 from mtfs.flows.levers import AnyLever, HomeLever, RateLever, Resolved, Value, lever_problems
 from mtfs.flows.model import FlowModel
 from mtfs.flows.simulation import by_state, shock_of, tally
+from mtfs.flows.states import AgeName
 from mtfs.flows.steps import Step, Steps
 from mtfs.flows.uniforms import draw_keys
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array, MtfsError, suggest, year_start
+
+AnyCohort: TypeAlias = Annotated[Cohort | FlowCohort, Discriminator("kind")]
 
 _STEP = 0.05  # of a rate: small beside what levers do, large beside rounding
 _ROOM = 256e6  # bytes of simulated people that are kept for a plan's next run
@@ -32,7 +38,7 @@ class FlowPeople(Declared):
 
     flow: Name
     placements: tuple[Name, ...] = ()
-    ages: tuple[str, ...] = ()
+    ages: tuple[AgeName, ...] = ()
     """age bands, such as "10 to 15" """
     groups: tuple[str, ...] = ()
     """"other" or "UASC": unaccompanied asylum-seeking children"""

@@ -19,7 +19,7 @@ Keys: TypeAlias = NDArray[np.uint64]
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd: SplitMix64's increment
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = (np.uint64(n) for n in (30, 27, 31, 11))
+_S30, _S27, _S31, _S12 = (np.uint64(n) for n in (30, 27, 31, 12))
 
 
 def word(text: str) -> int:
@@ -79,4 +79,5 @@ def mixed(numbers: Keys) -> Keys:
 
 def uniforms(keys: Keys, *words: int | NDArray[np.integer]) -> Array:
     """Draw uniforms, each strictly between 0 and 1, for keys and words as :func:`keyed` takes."""
-    return ((keyed(keys, *words) >> _S11).astype(np.float64) + 0.5) * 2.0**-53
+    # 52 bits and a half: with 53 the greatest would be rounded to 1
+    return ((keyed(keys, *words) >> _S12).astype(np.float64) + 0.5) * 2.0**-52

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy import stats
 from statsmodels.tsa.statespace.mlemodel import MLEModel
 
 from mtfs import MtfsError, PlanError
@@ -15,7 +14,6 @@ from mtfs.flows.model import DRIFT
 from mtfs.flows.states import Table
 from mtfs.flows.totals import (
     TotalsModel,
-    _binomial,
     fit_totals,
     fit_totals_prior,
     simulate_totals,
@@ -106,15 +104,6 @@ def test_a_level_that_wanders_spreads_by_the_root_of_the_years():
     variance = np.log(starts).var("draw").to_numpy()
     expected = 0.1**2 * np.arange(1, 5) + 1e-4  # the last is the Poisson's own
     assert variance == pytest.approx(expected, rel=4 * np.sqrt(2 / n))
-
-
-def test_binomials_are_the_quantiles_of_their_distribution():
-    rng = np.random.default_rng(1)
-    number = rng.integers(0, 2000, 2000).astype(float)
-    chance, uniform = rng.random((2, 2000))
-    chance[:20] = 0.0
-    expected = np.where(number * chance > 0, stats.binom.ppf(uniform, number, chance), 0)
-    assert (_binomial(number, chance, uniform) == expected).all()
 
 
 # --- invariants
