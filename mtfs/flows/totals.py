@@ -88,6 +88,8 @@ class TotalsModel(Declared):
                 raise ValueError(msg)
         if not np.isclose(sum(self.chances), 1.0):
             raise ValueError(f"'chances' sum to {sum(self.chances):g}, not to 1")
+        if (np.linalg.eigvalsh(self.covariance.array) < -_TINY).any():
+            raise ValueError("'covariance' is none: a variance would be negative")
         if self.stock % 1:
             raise ValueError(f"'stock' is {self.stock:g}; children are whole numbers")
         return self
@@ -161,7 +163,7 @@ def fit_totals(
     ('2024/25', 400.0, (3.0, 0.0))
     """
     years, counts = _checked(history, council or "the history")
-    seen, unexplained = _reconciled(years, counts)
+    seen, unexplained = _reconciled(years, counts, council or "the history")
     known = np.isfinite(seen.starts[:, 0] + seen.ceases[:, 0] + seen.average[:, 0])
     if not known.any():
         msg = f"{council or 'the history'}: no year has starts, ceases and children in care"
@@ -219,7 +221,7 @@ def fit_totals_prior(
     if len(ends) > 1:
         msg = f"histories end in different years: {listing(ends)}; end all in the same year"
         raise MtfsError(msg)
-    seen = [_reconciled(*each)[0] for each in checked.values()]
+    seen = [_reconciled(*each, name)[0] for name, each in checked.items()]
     return prior_of(Seen.together(seen), held=held, source=source)
 
 
@@ -276,7 +278,7 @@ def simulate_totals(
     if keys is None:
         seed = fresh_seed() if seed is None else require_seed(seed)
         scores = RandomScores(seed, require_count(n_draws, "n_draws"))
-        shock = ShockSpec("totals: people", "council", once=True)
+        shock = ShockSpec("totals: people", model.council or "council", once=True)
         keys = draw_keys(draw_scores([shock], scores, 1)[shock.name], "totals")
         attrs["seed"] = seed
     elif seed is not None:
@@ -357,7 +359,7 @@ def _counts(column: pd.Series[Any], years: Sequence[str], whose: str) -> Array:
     return counts
 
 
-def _reconciled(years: Sequence[str], counts: Array) -> tuple[Seen, Array]:
+def _reconciled(years: Sequence[str], counts: Array, whose: str) -> tuple[Seen, Array]:
     """Make stocks agree with starts and ceases; give what these leave unexplained, too."""
     stock, starts, ceases = counts.T
     before, closing, starts, ceases = stock[:-1], stock[1:], starts[1:], ceases[1:]
@@ -366,8 +368,8 @@ def _reconciled(years: Sequence[str], counts: Array) -> tuple[Seen, Array]:
     if (wrong := np.abs(unexplained) > limit).any():
         row = int(wrong.argmax())
         msg = (
-            f"{years[row + 1]}: the stock goes from {before[row]:g} to {closing[row]:g}, yet "
-            f"{starts[row]:g} starts and {ceases[row]:g} ceases make it "
+            f"{whose}: the stock of {years[row + 1]} goes from {before[row]:g} to "
+            f"{closing[row]:g}, yet {starts[row]:g} starts and {ceases[row]:g} ceases make it "
             f"{before[row] + starts[row] - ceases[row]:g}: are all three of the same children?"
         )
         raise MtfsError(msg)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from numpy.polynomial.hermite_e import hermegauss
 from pydantic import Field
 
 from mtfs.assumptions import Declared, Number
@@ -26,9 +27,7 @@ Correlation = Annotated[float, Field(gt=-1, lt=1)]
 Cluster = Annotated[float, Field(ge=1, le=20)]
 Pull = Annotated[float, Field(ge=-1, le=1)]
 
-# Gauss-Hermite nodes and weights for a standard normal: a council's own multiples of the spreads.
-_NODES = np.array([-2.8569700139, -1.3556261800, 0.0, 1.3556261800, 2.8569700139])
-_WEIGHTS = np.array([0.0112574113, 0.2220759220, 0.5333333333, 0.2220759220, 0.0112574113])
+_CELLS = 5  # nodes of a council's own multiple of the spreads, for starts and for ceases
 FIRST_SD = 1.0  # of a level before its first year is seen: far more than councils differ
 EVEN_YEARS = 10  # years whose mean growth is as uncertain as the growth to come is beforehand
 _REACH = 3.0  # prior s.d. that the search goes from the centre; there the prior costs 4.5
@@ -227,8 +226,8 @@ def _first_known(looks: Array) -> Array:
 def _grid(prior: TotalsPrior) -> tuple[Array, Array]:
     """Give the multiples of starts and ceases, shape (cell, 2), and their prior weights."""
     spreads = np.array([prior.starts_multiple, prior.ceases_multiple])
-    nodes = [_NODES if spread else np.zeros(1) for spread in spreads]
-    weights = [_WEIGHTS if spread else np.ones(1) for spread in spreads]
+    found = [hermegauss(_CELLS if spread else 1) for spread in spreads]  # of a standard normal
+    nodes, weights = [each for each, _ in found], [each / each.sum() for _, each in found]
     cells = np.stack(np.meshgrid(*nodes, indexing="ij"), -1).reshape(-1, 2)
     return np.exp(cells * spreads), np.outer(*weights).ravel()
 

@@ -420,6 +420,7 @@ def test_a_wrong_argument_is_answered_with_what_is_wrong(arguments, message):
     [
         ({"chances": (0.5,)}, "'chances' sum to 0.5"),
         ({"chances": (0.5, 0.5)}, "'multiples' has shape .1, 2.; its 2 'chances'"),
+        ({"covariance": Table.of([[[1, 2], [2, 1]]]).model_dump()}, "a variance would be negative"),
         ({"stock": 4.5}, "'stock' is 4.5; children are whole"),
         ({"last_year": "2024"}, "expected a financial year"),
     ],
