@@ -185,7 +185,9 @@ def _expanded(
 def _few_of(number: Array, share: Array, chance: Array) -> Array:
     """Give binomial quantiles by going up from 0; shape (case,)."""
     found = np.zeros(len(number))
-    here, local, count = np.arange(len(number)), np.zeros(len(number)), 0
+    here: Ints = np.arange(len(number))
+    local: Array = np.zeros(len(number))
+    count = 0
     odds = share / (1 - share)
     term = np.exp(number * np.log1p(-share))
     rest = np.minimum(chance, _SURE) - term
@@ -194,8 +196,9 @@ def _few_of(number: Array, share: Array, chance: Array) -> Array:
         if n_ahead < _WORTH * len(here):
             found[here] = local
             going = np.flatnonzero(ahead)
-            here, local, number, odds, term, rest = (
-                each.take(going) for each in (here, local, number, odds, term, rest)
+            here = here.take(going)
+            local, number, odds, term, rest = (
+                each.take(going) for each in (local, number, odds, term, rest)
             )
         term *= (number - count) / (count + 1) * odds
         rest -= term
