@@ -204,6 +204,9 @@ def test_uasc_are_told_by_a_blank_duc_in_their_file_and_a_date_elsewhere(tmp_pat
             {"2019_of_episodes": FIRST, "older_of_episodes": FIRST, "2019_of_header": PEOPLE},
             "older-episodes.csv: names no year, and 2019-episodes.csv does",
         ),
+        ({"episodes": FIRST.replace("/2018", "/2199")}, "after today"),
+        ({"2019_of_episodes": EPISODES, "2019_of_header": PEOPLE}, "no episode of care is left"),
+        ({"2019_of_episodes": FIRST, "2019_of_header": HEADER}, r"left out were: 3 \(no date of b"),
         ({"2019_of_episodes": '"'}, "is not a CSV file in UTF-8"),
         ({"2019_of_episodes": one_file().replace("Anyshire", "", 1)}, "'LA' names no council"),
         ({"2019_of_episodes": one_file().replace(",2020,", ",x,", 1)}, "'YEAR' holds no year"),
@@ -276,5 +279,7 @@ def test_a_grouping_is_read_from_a_file(tmp_path):
 def test_a_grouping_that_is_wrong_says_where(tmp_path):
     path = tmp_path / "grouping.yaml"
     path.write_text("placements:\n  - {name: foster, codes: []}\nages: [0, 18]\n")
-    with pytest.raises(MtfsError, match=r"grouping.yaml, line 2, placements.0. .foster., codes: found"):
+    with pytest.raises(
+        MtfsError, match=r"grouping.yaml, line 2, placements.0. .foster., codes: found"
+    ):
         load_grouping(path)
