@@ -5,9 +5,9 @@ from __future__ import annotations
 from mtfs.flows.states import Grouping, Placement
 
 # Codes: Department for Education, "Children looked-after by local authorities in England: guide to
-# the SSDA903 collection", placement codes (PLACE) and providers (PLACE_PROVIDER), as they have been
-# since the return of 2015/16. K3, supported accommodation that is registered, came with the
-# registration of such homes in 2023 and took over most of H5.
+# the SSDA903 collection", placement codes (PLACE) and providers (PLACE_PROVIDER). K3, registered
+# supported accommodation, is in the lists since such homes have to register (2023); H5 is not
+# registered.
 _FOSTER = ("U4", "U5", "U6")  # with other carers: long-term, for adoption, neither
 OWN = ("PR1",)  # own provision by the council
 STANDARD = Grouping(
