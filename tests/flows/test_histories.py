@@ -283,7 +283,7 @@ def test_entrants_who_turn_18_leave_at_their_age():
 
 
 def test_a_move_after_a_birthday_in_the_same_month_is_counted_at_the_new_age():
-    # 10 on 16 April; moves to and fro 90 times a year, so half of the time is spent in each
+    # 10 on 16 April; moves back and forth 90 times a year, so half of the time is spent in each
     age_days = (AS_OF - date(2016, 4, 16)).days
     model = flow(
         names=("foster", "residential"),
