@@ -344,6 +344,13 @@ def test_entries_are_poisson_by_age_and_independent_of_one_another():
     assert np.abs(np.corrcoef(held) - np.eye(5)).max() < FAR / 3000**0.5
 
 
+def test_entrants_of_two_ages_have_histories_of_their_own():
+    model = flow(ages=(0, 10, 18), entries=30.0, entry_ages=[[2.0, 3.0], [11.0, 12.0]], exits=3.0)
+    out, _ = counted(model, n_draws=2000)
+    for counts in (out.closing, out.exits, out.average):
+        assert abs(np.corrcoef(counts[:, 0])[0, 1]) < 4 / 2000**0.5
+
+
 @pytest.mark.parametrize("step", ["month", "week"])
 def test_a_months_entries_have_the_variance_of_their_dispersion(step):
     # from 1 to 31 March: one month, whose gamma factor all entries share
@@ -397,7 +404,7 @@ def test_twice_the_entries_give_twice_the_expected_stock():
 
 
 def test_levels_of_entries_wander_as_documented():
-    sd, n = 0.12, 1200
+    sd, n = 0.3, 1200
     model = flow(
         ages=BANDS, entries=200.0, exits=40.0, drift=Drift(entries=sd), start=date(2023, 4, 1)
     )
