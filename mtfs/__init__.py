@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mtfs.events import Event
     from mtfs.explanation import Explanation, explain
     from mtfs.goals import GoalSeek, frontier, goal_seek
+    from mtfs.headcounts import people_table
     from mtfs.importance import variance_shares, variance_table
     from mtfs.io import (
         load_example,
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 
-_ROOMS = ("io", "plot")  # modules that are used by name, such as mtfs.plot.fan
+_ROOMS = ("flows", "io", "plot")  # modules that are used by name, such as mtfs.plot.fan
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
@@ -117,6 +118,7 @@ _HOMES = {
     "parse_event": "mtfs.targets",
     "parse_target": "mtfs.targets",
     "payback": "mtfs.appraisal",
+    "people_table": "mtfs.headcounts",
     "place_published": "mtfs.published",
     "plan_of": "mtfs.io",
     "planned_pressures": "mtfs.ledger",
@@ -195,6 +197,7 @@ __all__ = [
     "parse_event",
     "parse_target",
     "payback",
+    "people_table",
     "place_published",
     "plan_of",
     "planned_pressures",

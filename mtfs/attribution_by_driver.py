@@ -310,7 +310,7 @@ class _Asked:
 
 def _chances(plan: Plan, variable: Stage) -> list[Chance]:
     """List what of a gap is left to chance beside drivers."""
-    costs = bool(plan.flows) or any(
+    costs = bool(plan.people_sources()) or any(
         isinstance(line, RiskLine | ContingencyLine)
         or line.shocks()
         or (isinstance(line, CapitalLine) and line.slippage != 0)

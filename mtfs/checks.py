@@ -16,6 +16,7 @@ from pydantic import Discriminator, TypeAdapter, ValidationError
 from mtfs.assumptions import Declared, Noted, assumption_form, fixed_values
 from mtfs.dependence import dependence
 from mtfs.drivers import BOUNDED, CommonFactor, Driver, Pair, event_effect
+from mtfs.flows.cohort_states import CohortStates
 from mtfs.flows.sources import Flow
 from mtfs.lines import (
     LINE_KINDS,
@@ -42,7 +43,7 @@ from mtfs.overlaps import drift_overlaps
 from mtfs.paths import Calendar, Paths, in_order, planned_rows
 from mtfs.problems import kind_names, number_as_text
 from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
-from mtfs.sourcing import sourcing_problems, uncounted
+from mtfs.sourcing import sourcing_problems
 from mtfs.vocabulary import (
     MAX_HORIZON,
     Array,
@@ -68,6 +69,7 @@ _LISTS = (
     "drivers",
     "correlations",
     "flows",
+    "cohorts",
     "lines",
     "savings",
     "savings_targets",
@@ -388,14 +390,17 @@ def _references(draft: Draft) -> Iterator[Problem]:
     drivers = [driver for _, driver in draft.each(Driver)]
     by_name = {driver.name: driver for driver in drivers}
     lines = dict(draft.each(Line))
-    flows = dict(draft.each(Flow))
     if draft.calendar is not None:
-        names = draft.names.get("flows", [])
-        yield from sourcing_problems(lines, flows, names, draft.calendar.years)
+        yield from sourcing_problems(lines, sources_of(draft), draft.names, draft.calendar.years)
     yield from prevention_problems(lines, draft.names.get("lines", ()), by_name)
     yield from drift_overlaps(drivers, draft.each(CareLine), draft.each(BudgetLine))
     if draft.reserves is not None:
         yield from _fund_names(draft.reserves, draft.names)
+
+
+def sources_of(draft: Draft) -> dict[Path, Flow | CohortStates]:
+    """List flows and cohorts with their places."""
+    return {**dict(draft.each(Flow)), **dict(draft.each(CohortStates))}  # type: ignore[type-abstract]
 
 
 def _covered_twice(draft: Draft) -> Iterator[Problem]:
@@ -515,25 +520,6 @@ def implausible(draft: Draft) -> list[Problem]:
         *_too_good(draft),
         *unlikely_prevention(dict(draft.each(Line))),
         *_lowered_twice(draft),
-    ]
-
-
-def unused(draft: Draft) -> list[Problem]:
-    """List drivers that move nothing: harmless in themselves, and a sure sign of a gap too narrow.
-
-    A check says so; making a plan does not, as drivers may wait for lines, or serve as inflation.
-    """
-    used = {one.driver for _, driver in draft.each(Driver) for one in driver.mix}
-    for path, part in draft.parts.items():
-        if not isinstance(part, Driver):
-            used |= {value for _, value in assumption_fields(part, path) if isinstance(value, str)}
-    return [
-        *(
-            Problem(path, "moves nothing: no line, saving, funding or other driver follows it")
-            for path, driver in draft.each(Driver)
-            if driver.name not in used
-        ),
-        *uncounted(dict(draft.each(Line)), dict(draft.each(Flow))),
     ]
 
 

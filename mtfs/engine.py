@@ -17,7 +17,7 @@ from mtfs.contributions import GRANT_ROW, Contributions
 from mtfs.lines import ContingencyLine, Grant, PeopleChange, Programme, people_changes
 from mtfs.lines.anatomy import Anatomy, Factor, steady
 from mtfs.lines.financing import BalancesLine
-from mtfs.paths import Calendar, DriverStage, Paths
+from mtfs.paths import Calendar, DriverStage, Paths, Source
 from mtfs.plan import Plan
 from mtfs.reserves import ReserveOutcome, ReserveStage, planned_openings
 from mtfs.sampling import Scores, ShockSpec
@@ -27,7 +27,6 @@ from mtfs.vocabulary import BLOCK, Array, MtfsError, listing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mtfs.flows.sources import Flow
     from mtfs.schema import Keep
 
 
@@ -96,7 +95,7 @@ class Engine:
     fixed: dict[object, Array]
     balances: dict[str, Array]
     people_changes: dict[str, PeopleChange]
-    sources: dict[str, Flow]
+    sources: dict[str, Source]
     bases: list[float]
     reserve_stage: ReserveStage
     minimum: Array
@@ -111,7 +110,7 @@ class Engine:
         stage = DriverStage.from_drivers(plan.drivers, plan.correlations, calendar.years)
         balances: dict[str, Array] = {}
         changes = people_changes(plan.lines)
-        sources = {flow.name: flow for flow in plan.flows}
+        sources: dict[str, Source] = {each.name: each for each in plan.people_sources()}
         planned = Paths(
             calendar,
             stage.planned,

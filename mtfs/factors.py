@@ -70,7 +70,7 @@ def factors_of(plan: Plan) -> list[Factor]:
     """
     own: list[tuple[str, Kind, Iterable[ShockSpec]]] = [
         *((each.name, "driver", each.shocks()) for each in plan.drivers),
-        *((f"{each.name}: people", "flow", each.shocks()) for each in plan.flows),
+        *((f"{each.name}: people", "flow", each.shocks()) for each in plan.people_sources()),
         *((f"{each.name}: chance", "line", each.shocks()) for each in plan.lines),
         *((f"{each.name}: delivery", "saving", each.terms.shocks()) for each in plan.schemes()),
         *((f"{each.name}: continuing", "grant", each.shocks()) for each in plan.funding),

@@ -50,7 +50,7 @@ class Search:
         for name in self._steps:
             self._stepped[self._places[name]] = True
         self.free = ~self._stepped  # which scores may move
-        unordered = [spec.name for flow in plan.flows for spec in flow.shocks()]
+        unordered = [spec.name for each in plan.people_sources() for spec in each.shocks()]
         for name in (*stepped, *unordered):  # near scores of a flow give no near people
             self.free[self._places[name]] = False
         self._held = [place for name in stepped for place in range(start)[self._places[name]]]

@@ -65,7 +65,7 @@ def _drawn(line: CareLine, moved: set[str]) -> str | None:
         if name in moved:
             return f"'{name}' ('{field}' of care line '{line.name}')"
     if line.sourced is not None:
-        return f"the flow of care line '{line.name}'"
+        return f"the people of care line '{line.name}', who are drawn,"
     return f"'dispersion' of care line '{line.name}'" if line.dispersion is not None else None
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtfs.assumptions import fixed_values
 from mtfs.dependence import Group, dependence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mtfs.assumptions import Assumption
-    from mtfs.flows.sources import Flow, FlowPeople
+    from mtfs.sampling import ShockSpec
 
 T = TypeVar("T")
 PeopleChange: TypeAlias = "Callable[[Paths, Array], Array]"
@@ -57,6 +58,55 @@ class Calendar:
         return cls(year_labels(first, horizon), weeks, weeks_in_year(start - 1))
 
 
+class Selected(Protocol):
+    """Some of the people of a flow or a cohort."""
+
+    @property
+    def source(self) -> str:
+        """Whose people they are."""
+        ...
+
+
+class Source(Protocol):
+    """Whose people care lines count: a flow or a cohort, one factor among the plan's shocks."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    def shocks(self) -> tuple[ShockSpec, ...]:
+        """List its one stream, drawn once."""
+        ...
+
+    def select(self, people: Any) -> NDArray[np.bool_]:
+        """Mark the states of some people, shape (state,)."""
+        ...
+
+    def base(self, years: Sequence[str], planned: Callable[[Any], Array]) -> Array:
+        """Give average people of the base year, shape (state,)."""
+        ...
+
+    def expected(
+        self,
+        years: Sequence[str],
+        value: Callable[[Any], Array],
+        planned: Callable[[Any], Array],
+    ) -> Array:
+        """Give expected average people, shape (state, year, draw or 1)."""
+        ...
+
+    def draw(
+        self,
+        scores: Array,
+        years: Sequence[str],
+        value: Callable[[Any], Array],
+        planned: Callable[[Any], Array],
+    ) -> Array:
+        """Draw average people, shape (state, year, draw)."""
+        ...
+
+
 class Paths:
     """What a line reads: assumptions as arrays of shape (year, draw), or (year, 1) where fixed.
 
@@ -74,7 +124,7 @@ class Paths:
         *,
         balances: Mapping[str, Array] | None = None,
         people_changes: Mapping[str, PeopleChange] | None = None,
-        sources: Mapping[str, Flow] | None = None,
+        sources: Mapping[str, Source] | None = None,
         planned_paths: Paths | None = None,
         by_chance: bool = True,
     ) -> None:
@@ -86,7 +136,7 @@ class Paths:
         self._fixed = fixed  # what depends on no draw, shared by all blocks
         self._balances: Mapping[str, Array] = {} if balances is None else balances
         self._people_changes: Mapping[str, PeopleChange] = people_changes or {}
-        self._sources: Mapping[str, Flow] = sources or {}
+        self._sources: Mapping[str, Source] = sources or {}
         self._memo: dict[object, Any] = {}
 
     @property
@@ -112,13 +162,13 @@ class Paths:
         """Give a fund's planned opening balance in each year, shape (year, 1), GBP."""
         return self._balances[fund]
 
-    def people_of(self, people: FlowPeople) -> Array:
-        """Give the average people of a flow's states, (year, draw) or (year, 1)."""
+    def people_of(self, people: Selected) -> Array:
+        """Give the average people of a flow's or cohort's states, (year, draw) or (year, 1)."""
         source = self._sources[people.source]
         chosen = source.select(people)
         return self.block_derived(people, lambda: self._states(source)[chosen].sum(axis=0))
 
-    def _states(self, source: Flow) -> Array:
+    def _states(self, source: Source) -> Array:
         def make() -> Array:
             years, planned = self.calendar.years, self.planned_paths.value
             if self.planned:
@@ -128,8 +178,8 @@ class Paths:
 
         return self.block_derived((source.name, "states"), make)
 
-    def base_people_of(self, people: FlowPeople) -> float:
-        """Give the average people of a flow's states in the base year."""
+    def base_people_of(self, people: Selected) -> float:
+        """Give the average people of a flow's or cohort's states in the base year."""
         planned = self.planned_paths
         source = self._sources[people.source]
         base = planned.block_derived(

@@ -13,9 +13,10 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from mtfs.assumptions import Declared, Money, Note, Noted, Share, YearLabel, require_fields
 from mtfs.changes import edit
-from mtfs.checks import Draft, implausible, reference_problems, taken_beyond_none, unused
+from mtfs.checks import Draft, implausible, reference_problems, taken_beyond_none
 from mtfs.drivers import Correlation, Driver
-from mtfs.flows.sources import Flow
+from mtfs.flows.sources import AnyCohort, Flow
+from mtfs.idle import unused
 from mtfs.lines import (
     AnyLine,
     AnySource,
@@ -63,7 +64,9 @@ class Plan(Declared):
     drivers: tuple[Driver, ...] = ()
     correlations: tuple[Correlation, ...] = ()
     flows: tuple[Flow, ...] = ()
-    """people moving between kinds of care, whom care lines count"""
+    """children moving between kinds of care, whom care lines count"""
+    cohorts: tuple[AnyCohort, ...] = ()
+    """adults or pupils by age and setting, from population and prevalence or flows"""
     lines: tuple[AnyLine, ...] = ()
     savings: tuple[Saving, ...] = ()
     savings_correlation: Share = COMMON_FACTOR
@@ -152,6 +155,10 @@ class Plan(Declared):
         netted = {grant.name for grant in self.requirement_grants() + self.ring_fenced_grants()}
         return [source for source in self.funding if source.name not in netted]
 
+    def people_sources(self) -> tuple[Flow | AnyCohort, ...]:
+        """List what care lines may count the people of."""
+        return (*self.flows, *self.cohorts)
+
     def schemes(self) -> tuple[Scheme, ...]:
         """List declared schemes, then what each savings target lacks after those it names."""
         return schemes_of(self.savings, self.savings_targets, self.calendar)
@@ -164,7 +171,7 @@ class Plan(Declared):
         schemes = [scheme.terms for scheme in self.schemes()]
         own = [
             *(spec for driver in self.drivers for spec in driver.shocks()),
-            *(spec for flow in self.flows for spec in flow.shocks()),
+            *(spec for source in self.people_sources() for spec in source.shocks()),
             *(spec for line in self.lines for spec in line.shocks()),
             *(spec for scheme in schemes for spec in scheme.shocks()),
             *(spec for source in self.funding for spec in source.shocks()),
@@ -217,6 +224,7 @@ class Plan(Declared):
             *self.drivers,
             *self.flows,
             *(lever for flow in self.flows for lever in flow.levers),
+            *self.cohorts,
             *self.lines,
             *self.savings,
             *self.savings_targets,
@@ -327,6 +335,7 @@ def _part_types() -> dict[str, TypeAdapter[Any]]:
         _LISTS.update(
             drivers=TypeAdapter(Driver),
             flows=TypeAdapter(Flow),
+            cohorts=TypeAdapter(AnyCohort),
             correlations=TypeAdapter(Correlation),
             lines=TypeAdapter(AnyLine),
             savings=TypeAdapter(Saving),

@@ -433,7 +433,7 @@ def _chance(plan: Plan, variable: str) -> dict[str, frozenset[str]]:
     of: dict[Chance, set[str]] = {
         "costs": {
             spec.name
-            for part in (*plan.flows, *plan.lines, *plan.memorandum)
+            for part in (*plan.people_sources(), *plan.lines, *plan.memorandum)
             for spec in part.shocks()
         },
         "savings": saving | {COMMON} if saving else saving,

@@ -4,7 +4,7 @@ import itertools
 import warnings
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strategies import mappings
 
@@ -77,8 +77,10 @@ class Slow:
             rows = {
                 name: [self.value(name, year, moved) for year in years] for name in self.drivers
             }
-            if self.start == "base" and "kept" not in moved:  # a share stands at its first value
-                rows["kept"] = [self.stated["kept"][0]] * self.plan.horizon
+            if self.start == "base" and "kept" not in moved:
+                # a share stands at its first value, and one that only multiplies at 1
+                once = unmoved(self.plan).get("kept") == "once"
+                rows["kept"] = [1.0 if once else self.stated["kept"][0]] * self.plan.horizon
             drivers = [{"name": name, "central": row} for name, row in rows.items()]
             data = self.plan.model_dump(exclude_none=True)
             data |= {"drivers": drivers, "correlations": []}
@@ -88,7 +90,7 @@ class Slow:
         return self.cache[moved]
 
 
-@settings(max_examples=6)
+@settings(max_examples=6, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # slow to shrink
 @given(
     plans_of_uncertain_drivers(),
     st.sampled_from(["base", "plan"]),

@@ -6,7 +6,7 @@ import warnings
 
 import typer
 
-from mtfs.cli import deciding, describing, explaining, projecting
+from mtfs.cli import deciding, describing, explaining, peopling, projecting
 from mtfs.cli.doors import fail
 from mtfs.vocabulary import MtfsError, PlanWarning
 
@@ -20,6 +20,7 @@ for _commands in (
     projecting.COMMANDS,
     explaining.COMMANDS,
     deciding.COMMANDS,
+    peopling.COMMANDS,
     describing.COMMANDS,
 ):
     for _command in _commands:

@@ -7,10 +7,10 @@ binomial (Lawless, "Negative binomial and mixed Poisson regression", Canadian Jo
 
     rate[c] ~ Gamma(shape a, mean m[c]),    log m[c] = sum of the effects of its margins
 
-Effects have normal priors of mean 0. Their posterior is taken as normal at its mode (Laplace), with
-events negative binomial: it allows for the scatter of cells. Given the effects a cell's rate is
-Gamma(n + a, T + a / m): events count in full where there are many and margins rule where there are
-few. Both stages together are the joint posterior, so nothing is counted twice.
+Effects have normal priors of mean 0. Their posterior is taken as normal, with the curvature at its
+mode (Laplace) and events negative binomial: it allows for the scatter of cells. Given the effects a
+cell's rate is Gamma(n + a, T + a / m): events count in full where there are many and margins rule
+where there are few. Both stages together are the joint posterior, so nothing is counted twice.
 """
 
 from __future__ import annotations

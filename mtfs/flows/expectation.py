@@ -60,7 +60,6 @@ class _People:
     """shape (person, placement)"""
     group: Ints
     age: Ints
-    duration: Ints
     birthdays: Array
     """when each age band ends, days, shape (person, band)"""
     care: Array
@@ -121,7 +120,6 @@ class _Walk:
             np.eye(self._shape[2])[np.array(census.placement, int)],
             np.array(census.group, int),
             (ends < 0).sum(axis=1),
-            self._band(-care),
             ends,
             care,
         )
@@ -136,19 +134,21 @@ class _Walk:
         exits, moves = self._rates_in(step)
         entrants, shares = self._entering(step, low, high)
         for cap in self._caps:
-            moves, shares = cap.limit(step, people, exits, moves, (entrants, shares, high - low))
+            cells = self._cells(people, (low + high) / 2)
+            found = (exits, moves), (entrants, shares, high - low)
+            moves, shares = cap.limit(step, people.number, cells, *found)
         rates = moves.swapaxes(2, 3).copy()  # (group, age, duration, placement, destination)
         placements = np.arange(self._shape[2])
         rates[..., placements, placements] -= (exits + moves.sum(axis=-1)).swapaxes(2, 3)
         ahead, during = transitions(rates, high - low)
         days = np.zeros(self._shape[:3])
-        later, lived = self._through(people, ahead, during)
+        later, lived = self._through(people, ahead, during, (low + high) / 2)
         people = self._grown(people, later, lived, rates=rates, between=(low, high), days=days)
         for moment in _MOMENTS:
             rest = (1 - moment) * (high - low)
             ahead, during = transitions(rates, rest)
             new = self._entrants(entrants, shares, low + moment * (high - low))
-            later, lived = self._through(new, ahead, during)
+            later, lived = self._through(new, ahead, during, high - rest / 2)
             people = people.joined(
                 self._grown(new, later, lived, rates=rates, between=(high - rest, high), days=days)
             )
@@ -186,14 +186,15 @@ class _Walk:
             each.reshape(-1, placements),
             group,
             age,
-            np.zeros(len(group), np.intp),
             ends,
             np.full(len(group), came),
         )
 
-    def _through(self, people: _People, ahead: Array, during: Array) -> tuple[Array, Array]:
+    def _through(
+        self, people: _People, ahead: Array, during: Array, middle: float
+    ) -> tuple[Array, Array]:
         """Take people through a time; give where they are then, and the days they spent where."""
-        cell = np.ravel_multi_index((people.group, people.age, people.duration), ahead.shape[:3])
+        cell = np.ravel_multi_index(self._cells(people, middle), ahead.shape[:3])
         size = ahead.shape[-1]
         later, lived = np.empty_like(people.number), np.empty_like(people.number)
         flat_ahead, flat_during = ahead.reshape(-1, size, size), during.reshape(-1, size, size)
@@ -202,6 +203,14 @@ class _Walk:
             later[here] = people.number[here] @ flat_ahead[number]
             lived[here] = people.number[here] @ flat_during[number]
         return later, lived
+
+    def _cells(self, people: _People, middle: float) -> tuple[Ints, Ints, Ints]:
+        """Give group, age and time in care, which decide rates in a step.
+
+        Time in care is that of the step's middle: of those for whom it changes within the step half
+        are ahead of it and half behind.
+        """
+        return people.group, people.age, self._band(middle - people.care)
 
     def _grown(
         self,
@@ -213,32 +222,40 @@ class _Walk:
         between: tuple[float, float],
         days: Array,
     ) -> _People:
-        """Let birthdays and time in care pass; book person-days; leave out who turned 18.
+        """Let birthdays pass; book person-days; leave out who turned 18.
 
-        A birthday cuts the days of a step in two; rates are those of its beginning in both.
+        A birthday cuts a step in two, with the rates of each age in its part.
         """
         low, high = between
-        at = np.arange(len(people.age))
-        birthday = people.birthdays[at, people.age]
+        birthday = people.birthdays[np.arange(len(people.age)), people.age]
         older = birthday < high
-        adult = older & (people.age == self._shape[1] - 1)
-        share = ((birthday - low) / (high - low))[older, None]
-        cell = (people.group[older], people.age[older], people.duration[older])
-        _, during = transitions(rates[cell] * share[..., None], high - low)
-        first = lived.copy()  # days until the birthday
-        first[older] = share * np.einsum("np,npq->nq", people.number[older], during)
-        np.add.at(days, (people.group, people.age), first)
-        goes_on = older & ~adult
-        np.add.at(days, (people.group[goes_on], people.age[goes_on] + 1), (lived - first)[goes_on])
+        last = people.age == self._shape[1] - 1
+        group, age, duration = (each[older] for each in self._cells(people, (low + high) / 2))
+        share = ((birthday[older] - low) / (high - low))[:, None]
+        here = people.number[older]
+        until, before = self._lived(here, rates[group, age, duration], share, high - low)
+        next_age = np.minimum(age + 1, self._shape[1] - 1)  # of those who turn 18 nothing follows
+        then, after = self._lived(until, rates[group, next_age, duration], 1 - share, high - low)
+        lived, later = lived.copy(), later.copy()
+        lived[older], later[older] = before, then
+        np.add.at(days, (people.group, people.age), lived)
+        goes_on = ~last[older]
+        np.add.at(days, (group[goes_on], age[goes_on] + 1), after[goes_on])
+        adult = older & last
         grown = _People(
             later,
             people.group,
-            people.age + goes_on,
-            self._band(high - people.care),
+            people.age + (older & ~last),
             people.birthdays,
             people.care,
         )
         return grown.kept(~adult)
+
+    def _lived(self, number: Array, rates: Array, share: Array, days: float) -> tuple[Array, Array]:
+        """Take people through a share of some days: where they are then, and the days spent."""
+        ahead, during = transitions(rates * share[..., None], days)
+        then = np.einsum("np,npq->nq", number, ahead)
+        return then, share * np.einsum("np,npq->nq", number, during)
 
     def _in_homes(self, step: int, stock: Array) -> Array:
         """Give the children in each new home, of a stock by group, age and placement."""
@@ -269,20 +286,22 @@ class _Places:
     def limit(
         self,
         step: int,
-        people: _People,
-        exits: Array,
-        moves: Array,
+        there: Array,
+        cells: tuple[Ints, Ints, Ints],
+        rates: tuple[Array, Array],
         entering: tuple[Array, Array, float],
     ) -> tuple[Array, Array]:
         """Send on who finds no place, take in who does; give moves and entry shares."""
+        exits, moves = rates
         number, shares, length = entering
         here = self._here
-        cell = (people.group, people.age, slice(None), people.duration)
-        come = np.einsum("np,npq->q", people.number, moves[cell]) * length
+        group, age, duration = cells
+        cell = (group, age, slice(None), duration)
+        come = np.einsum("np,npq->q", there, moves[cell]) * length
         come += np.einsum("ga,gaq->q", number, shares)
         out = (exits + moves.sum(axis=-1))[cell][:, here]
-        gone = (people.number[:, here] * out).sum() * length
-        free = max(self._places[step] - people.number[:, here].sum() + gone, 0.0)
+        gone = (there[:, here] * out).sum() * length
+        free = max(self._places[step] - there[:, here].sum() + gone, 0.0)
         wanted = come[here] + come[self._from].sum()
         fits = min(1.0, free / wanted) if wanted > 0 else 1.0  # first come, first served
         return self._sent(moves, fits), self._sent(shares, fits)

@@ -8,18 +8,69 @@ import numpy as np
 import pandas as pd
 
 from mtfs.flows.arrivals import fit_arrivals
-from mtfs.flows.model import Census, Drift, FlowModel
+from mtfs.flows.groupings import STANDARD
+from mtfs.flows.model import DRIFT, Census, Drift, FlowModel
+from mtfs.flows.occurrences import count_occurrences
 from mtfs.flows.rates import FittedRates, fit_rates
 from mtfs.flows.states import Table
 from mtfs.flows.uniforms import keyed, word
 from mtfs.vocabulary import Array, MtfsError, require_share
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from mtfs.flows.episodes import Episodes
     from mtfs.flows.occurrences import Occurrences
+    from mtfs.flows.states import Grouping
 
 # A quarter of a year: below it hardly a council sees all kinds of events. A judgement.
 LEAST_DAYS = 90
 _DRAWS = 2_000  # of a table: its 80% limits are then sure to 3% of a standard deviation
+
+
+def fit(
+    episodes: Episodes,
+    *,
+    start: str | date,
+    end: str | date,
+    grouping: Grouping = STANDARD,
+    council: str | None = None,
+    unknown_to: str | None = None,
+    drift: Drift | None = DRIFT,
+) -> FlowModel:
+    """Learn a flow of children through care from the episodes of a window.
+
+    Rates are events over person-time, by age, placement and time in care; those of sparse cells
+    lean on their margins, and none is 0. What is not known of them is part of the flow.
+
+    Parameters
+    ----------
+    episodes
+        From :func:`mtfs.io.load_episodes`.
+    start, end
+        The first and last day of the window; three years or more are better than one. End on 31
+        March before the first year planned.
+    grouping
+        How placements, ages and times in care are grouped.
+    council
+        Which one's, where the episodes are of several.
+    unknown_to
+        The placement that codes outside the grouping count as; without it they are an error.
+    drift
+        How far levels wander from year to year: what is usual among councils unless given; None
+        for levels that stay.
+
+    Raises
+    ------
+    MtfsError
+        When the window is not within the returns, is shorter than 90 days, or holds nothing to
+        learn from; when codes are unknown, or a council is not named.
+    """
+    occurrences = count_occurrences(
+        episodes, start=start, end=end, grouping=grouping, council=council, unknown_to=unknown_to
+    )
+    name = council or episodes.councils[0]
+    return fit_occurrences(occurrences, council=name, drift=drift)
 
 
 def fit_occurrences(

@@ -1,9 +1,10 @@
 """Every child in every draw: histories in continuous time, by independent clocks for every event.
 
 In each step every child has one clock for leaving care and one for each placement it may move to;
-the first to ring happens, and clocks start afresh in the new placement. Rates are those of the age
-and time in care at the beginning of the step; birthdays and person-time are exact. A clock is a
-hash of the child's key, the step and the event: a change of one rate moves that clock and no other.
+the first to ring happens. Clocks start afresh in a new placement, on a birthday that leads to
+another age band and where another band of time in care begins, so that rates and person-time are
+exact. A clock is a hash of the child's key, the step and the event: a change of one rate moves that
+clock and no other.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import gammaincinv, ndtri
 
 from mtfs.flows.inversion import Ints, chosen, poisson, quantile
@@ -59,6 +61,7 @@ class Histories:
         self._n_cells = int(np.prod(self._shape))
         self._n_states = self._n_cells // durations
         self._n_lanes = 1 + placements
+        self._ends = np.append(np.array(model.grouping.durations[1:]) * YEAR_DAYS, np.inf)
         self._rates, self._arrivals = model.rates.draw(keys), model.arrivals.draw(keys)
         self._hazards: Array = np.zeros(0)
         self._thresholds: list[Keys] = []
@@ -124,7 +127,7 @@ class Histories:
         self._size = max(2 * n_draws * count, 1024)
         self._key: Keys = np.zeros(self._size, np.uint64)
         self._row = np.full(self._size, self._gone)
-        self._change, self._adult, self._born, self._care = np.full((4, self._size), np.inf)
+        self._change, self._born, self._care = np.full((3, self._size), np.inf)
         self._who = np.zeros(self._size, np.intp)
         self._n = 0
         self._append(
@@ -147,14 +150,13 @@ class Histories:
         start, self._n = self._n, self._n + len(key)
         if self._n > self._size:
             self._size = 2 * self._n
-            for name in ("_key", "_row", "_change", "_adult", "_born", "_care", "_who"):
+            for name in ("_key", "_row", "_change", "_born", "_care", "_who"):
                 held = getattr(self, name)
                 setattr(self, name, np.resize(held, self._size))
         new = slice(start, self._n)
         self._key[new], self._row[new], self._who[new] = key, row, who
         self._born[new], self._care[new] = born, care
         people = np.arange(start, self._n)
-        self._adult[new] = self._birthday(people, self._shape[1] - 1)
         self._change[new] = self._next_change(people)
 
     def _birthday(self, people: Ints, band: Ints | int) -> Array:
@@ -169,14 +171,14 @@ class Histories:
     def _next_change(self, people: Ints) -> Array:
         """Give when people's age band or band of time in care changes next."""
         _, age, _, duration = np.unravel_index(self._row[people] % self._n_cells, self._shape)
-        ends = np.append(np.array(self.model.grouping.durations[1:]) * YEAR_DAYS, np.inf)
-        change: Array = np.minimum(self._birthday(people, age), self._care[people] + ends[duration])
+        change: Array = np.minimum(
+            self._birthday(people, age), self._care[people] + self._ends[duration]
+        )
         return change
 
     def _band(self, days: Array) -> Ints:
         """Give the band of time in care."""
-        edges = np.array(self.model.grouping.durations[1:]) * YEAR_DAYS
-        return np.searchsorted(edges, days, side="right")
+        return np.searchsorted(self._ends[:-1], days, side="right")
 
     def _cell(self, group: Ints, age: Ints, placement: Ints, duration: Ints) -> Ints:
         return np.ravel_multi_index((group, age, placement, duration), self._shape)
@@ -184,7 +186,7 @@ class Histories:
     def _tidy(self) -> None:
         """Forget those who left."""
         stay = np.flatnonzero(self._row[: self._n] != self._gone)
-        for name in ("_key", "_row", "_change", "_adult", "_born", "_care", "_who"):
+        for name in ("_key", "_row", "_change", "_born", "_care", "_who"):
             held = getattr(self, name)
             held[: len(stay)] = held[stay]
         self._n = len(stay)
@@ -215,20 +217,24 @@ class Histories:
         low, high = self.steps.edges[step : step + 2]
         year = self.steps.year[step]
         book = Book(self._n_states, self._shape[2], self.n_draws, high)
-        self._grow_older(self._due(low), low, book)  # birthdays on its first day
+        self._grow_older(self._due(low), book)  # birthdays on its first day
         for cap in self._caps:
             cap.begin(step, self._stock + book.change, self._shape[2])
-        people, lane, time = self._first_rings(step, low, high)
-        moved, now = self._happen(people, lane, time, step, book)
-        new, came = self._enter(step, low, high, book)
-        people, now = np.concatenate([moved, new]), np.concatenate([now, came])
-        again = 0
-        while len(people):
-            again += 1
-            people, lane, time = self._rings(people, now, high, (step, _AGAIN + again))
-            people, now = self._happen(people, lane, time, step, book)
         until = np.nextafter(high, low)  # who has a birthday on 1 April is there on 31 March
-        self._grow_older(self._due(until), until, book)
+        people, lane, time = self._first_rings(step, low, high)
+        moved, then = self._happen(people, lane, time, step, book)
+        older = np.setdiff1d(self._due(until), moved)
+        new, came = self._enter(step, low, high, book)
+        again = 0
+        while len(moved) + len(older) + len(new):
+            again += 1
+            older, at = self._grow_older(older, book)
+            people, now = np.concatenate([moved, older, new]), np.concatenate([then, at, came])
+            rings, lane, time = self._rings(people, now, high, (step, _AGAIN + again))
+            older = people[~rings]
+            older = older[self._change[older] <= until]
+            moved, then = self._happen(people[rings], lane, time, step, book)
+            new, came = new[:0], came[:0]
         out.adults_by_step[step] = book.adults.sum(axis=0)
         out.adults[:, year] += book.adults
         out.entries[:, year] += book.entries
@@ -255,30 +261,30 @@ class Histories:
         person, lane, ticks = (np.concatenate(each) for each in zip(*pairs, strict=True))
         fine = uniforms(self._key[person], step, _FINE + lane)
         time = low - np.log1p(-(ticks + fine) / _TICKS) / self._hazards[rows[person], lane]
-        keep = np.flatnonzero(time < np.minimum(high, self._adult[person]))
+        keep = np.flatnonzero(time < np.minimum(high, self._change[person]))
         first = keep[_earliest(person[keep], time[keep])]
         return person[first], lane[first], time[first]
 
     def _rings(
         self, people: Ints, now: Array, high: float, words: tuple[int, int]
-    ) -> tuple[Ints, Ints, Array]:
-        """Find whose clock rings between ``now`` and the step's end, which and when."""
+    ) -> tuple[NDArray[np.bool_], Ints, Array]:
+        """Find whose clock rings before anything else changes: a mask, which and when."""
         hazards = self._hazards[self._row[people]]
         chance = uniforms(self._key[people][:, None], *words, np.arange(self._n_lanes))
         # A superset of those whose clock rings by then: exp(-x) is 1 - x at least.
         hit = chance > 1 - hazards * (high - now)[:, None]
         who, lane = np.divmod(np.flatnonzero(hit), self._n_lanes)
         time = now[who] - np.log(chance[who, lane]) / hazards[who, lane]
-        keep = np.flatnonzero(time < np.minimum(high, self._adult[people[who]]))
+        keep = np.flatnonzero(time < np.minimum(high, self._change[people[who]]))
         first = keep[_earliest(who[keep], time[keep])]
-        return people[who[first]], lane[first], time[first]
+        rings = np.zeros(len(people), bool)
+        rings[who[first]] = True
+        return rings, lane[first], time[first]
 
     def _happen(
         self, people: Ints, lane: Ints, time: Array, step: int, book: Book
     ) -> tuple[Ints, Array]:
         """Let events happen; give who moved, and when."""
-        due = self._change[people] <= time
-        self._grow_older(people[due], time[due], book)  # so that they happen at the right age
         draw, cell = np.divmod(self._row[people], self._n_cells)
         state = cell // self._shape[3]
         origin = state % self._shape[2]
@@ -348,28 +354,29 @@ class Histories:
         """Find whose age band or band of time in care changes by then."""
         return np.flatnonzero(self._change[: self._n] <= until)
 
-    def _grow_older(self, people: Ints, until: Array | float, book: Book) -> None:
-        """Let birthdays and time in care of some pass until a time; whoever turns 18 leaves."""
-        if not len(people):
-            return
-        until = np.broadcast_to(until, people.shape)
+    def _grow_older(self, people: Ints, book: Book) -> tuple[Ints, Array]:
+        """Let the next birthday or band of time in care of some come; whoever turns 18 leaves.
+
+        Gives those who stay, and when it came.
+        """
+        at = self._change[people]
         draw, cell = np.divmod(self._row[people], self._n_cells)
-        group, age, placement, _ = np.unravel_index(cell, self._shape)
-        birthday = self._birthday(people, age)
-        older = birthday <= until
+        group, age, placement, duration = np.unravel_index(cell, self._shape)
+        older = self._birthday(people, age) <= at
+        longer = self._care[people] + self._ends[duration] <= at
         adult = older & (age == self._shape[1] - 1)
-        book.grow_up((cell // self._shape[3])[adult], draw[adult], birthday[adult])
+        state = cell // self._shape[3]
+        book.grow_up(state[adult], draw[adult], at[adult])
         self._leave(people[adult])
         older = older & ~adult
-        book.age((cell // self._shape[3])[older], draw[older], birthday[older])
-        stays = ~adult
-        people, draw, group, age, placement, older, until = (
-            each[stays] for each in (people, draw, group, age, placement, older, until)
+        book.age(state[older], draw[older], at[older])
+        people, at, draw, group, age, placement, duration = (
+            each[~adult]
+            for each in (people, at, draw, group, age + older, placement, duration + longer)
         )
-        care = self._band(until - self._care[people])
-        cell = self._cell(group, age + older, placement, care)
-        self._row[people] = draw * self._n_cells + cell
+        self._row[people] = draw * self._n_cells + self._cell(group, age, placement, duration)
         self._change[people] = self._next_change(people)
+        return people, at
 
     def _count_homes(self, step: int, stock: Array, out: Array, weight: float) -> None:
         """Add the children in new homes: as many as have a place there, of those placed so."""

@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field, model_validator
 
 from mtfs.assumptions import Count, Declared, EffectAssumption, Name, Noted, Share
 from mtfs.flows.model import FlowModel
+from mtfs.flows.states import AgeName
 from mtfs.flows.steps import Steps
 from mtfs.vocabulary import Array, MtfsError, listing, suggest
 
@@ -62,7 +63,7 @@ class Timed(Noted):
 class RateLever(Timed):
     """A lever that multiplies rates by one plus ``effect``."""
 
-    ages: tuple[str, ...] = ()
+    ages: tuple[AgeName, ...] = ()
     """age bands, such as "10 to 15"; unless given, all"""
     groups: tuple[Literal["other", "UASC"], ...] = ()
     """unless given, all"""

@@ -7,21 +7,27 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Discriminator, model_validator
 
 from mtfs.assumptions import Declared, Name, Noted
+from mtfs.flows.cohorts import Cohort
 from mtfs.flows.expectation import expected
+from mtfs.flows.flow_cohorts import FlowCohort
 from mtfs.flows.levers import AnyLever, HomeLever, RateLever, Resolved, Value, lever_problems
 from mtfs.flows.model import FlowModel
 from mtfs.flows.simulation import by_state, shock_of, tally
+from mtfs.flows.states import AgeName
 from mtfs.flows.steps import Step, Steps
 from mtfs.flows.uniforms import draw_keys
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array, MtfsError, suggest, year_start
+
+AnyCohort: TypeAlias = Annotated[Cohort | FlowCohort, Discriminator("kind")]
 
 _STEP = 0.05  # of a rate: small beside what levers do, large beside rounding
 _ROOM = 256e6  # bytes of simulated people that are kept for a plan's next run
@@ -32,7 +38,7 @@ class FlowPeople(Declared):
 
     flow: Name
     placements: tuple[Name, ...] = ()
-    ages: tuple[str, ...] = ()
+    ages: tuple[AgeName, ...] = ()
     """age bands, such as "10 to 15" """
     groups: tuple[str, ...] = ()
     """"other" or "UASC": unaccompanied asylum-seeking children"""
@@ -268,14 +274,9 @@ def _shifted(value: Value, name: str, by: Array) -> Value:
     return lambda assumption: value(assumption) + (by if assumption == name else 0.0)
 
 
-@lru_cache(maxsize=16)
-def _model_digest(model: FlowModel) -> bytes:
-    return hashlib.blake2b(model.model_dump_json().encode(), digest_size=16).digest()
-
-
 def _digest(model: FlowModel, levers: Resolved, steps: Steps, scores: Array | None = None) -> bytes:
     """Hash all that decides what is simulated."""
-    found = hashlib.blake2b(_model_digest(model), digest_size=16)
+    found = hashlib.blake2b(model.digest.encode(), digest_size=16)
     found.update(steps.edges.tobytes())
     for each in levers.multipliers:
         found.update(each.mask.tobytes() + each.factor.tobytes() + each.lever.kind.encode())

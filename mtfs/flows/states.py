@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mtfs.assumptions import Declared, Name, Number
 from mtfs.vocabulary import Array
@@ -15,6 +15,10 @@ from mtfs.vocabulary import Array
 ADULT = 18  # a child leaves care on the eighteenth birthday
 YEAR_DAYS = 365.25  # days in a year of age or of exposure
 OTHER, UASC = "other", "UASC"  # unaccompanied asylum-seeking children flow apart from all others
+
+
+AgeName = Annotated[str, BeforeValidator(lambda x: str(x) if type(x) is int else x)]
+"""the label of an age band; a single year of age may be written as a number"""
 
 
 class Table(Declared):

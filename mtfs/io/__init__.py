@@ -8,7 +8,9 @@ from mtfs.io.documents import (
     load_example_monitoring,
     load_monitoring,
 )
+from mtfs.io.episodes import load_episodes
 from mtfs.io.flows import load_flow, save_flow
+from mtfs.io.groupings import load_grouping
 from mtfs.io.plans import (
     check_plan,
     example_file,
@@ -17,6 +19,7 @@ from mtfs.io.plans import (
     load_plan,
     save_plan,
 )
+from mtfs.io.population import load_population
 from mtfs.io.results import load_gap, plan_of, save_gap
 from mtfs.io.scenarios import (
     check_scenarios,
@@ -37,13 +40,16 @@ __all__ = [
     "example_scenarios_file",
     "example_scenarios_names",
     "holds_monitoring",
+    "load_episodes",
     "load_example",
     "load_example_monitoring",
     "load_example_scenarios",
     "load_flow",
     "load_gap",
+    "load_grouping",
     "load_monitoring",
     "load_plan",
+    "load_population",
     "load_scenarios",
     "plan_of",
     "save_flow",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtfs.io.documents import WHAT, example_monitoring_names, looks_like_monitoring
+from mtfs.io.flows import load_flow, save_flow
 from mtfs.io.results import beside
 from mtfs.io.scenarios import SCENARIOS, looks_like_scenarios
 from mtfs.io.yaml import placed, read_yaml, write_yaml, yaml_names
@@ -38,7 +41,7 @@ def load_plan(path: str | PathLike[str]) -> Plan:
     """
     data, _ = read_yaml(path)
     try:
-        return Plan.model_validate(data)
+        return Plan.model_validate(_with_flows(data, path))
     except PlanError:
         problems, _ = check_plan(path)
         raise PlanError(problems) from None
@@ -52,7 +55,8 @@ def save_plan(plan: Plan, path: str | PathLike[str]) -> Path:
     plan
         The plan; defaults are written out, so that the file says all that the plan assumes.
     path
-        The file to write, usually ``.yaml``; an old one is replaced, once the new is complete.
+        The file to write, usually ``.yaml``; an old one is replaced, once the new is complete. A
+        fitted flow goes into a NetCDF file of its own beside it, such as ``plan.children.nc``.
 
     Returns
     -------
@@ -65,7 +69,11 @@ def save_plan(plan: Plan, path: str | PathLike[str]) -> Path:
         When the folder does not exist, or ``path`` is a folder.
     """
     target = Path(path)
-    text = write_yaml(json.loads(plan.to_json()))
+    data = json.loads(plan.to_json())
+    for flow, written in zip(plan.flows, data["flows"], strict=True):
+        name = re.sub(r"\W+", "_", flow.name)
+        written["model"] = save_flow(flow.model, target.with_suffix(f".{name}.nc")).name
+    text = write_yaml(data)
     with beside(target) as fresh:
         fresh.write_text(text, encoding="utf-8", newline="\n")
     return target
@@ -89,8 +97,32 @@ def check_plan(path: str | PathLike[str]) -> tuple[list[Problem], list[Problem]]
     if looks_like_scenarios(data):
         message = f"looks like {SCENARIOS}, not a plan; mtfs.load_scenarios loads it"
         return [Problem((), message, file=str(path))], []
+    try:
+        data = _with_flows(data, path)
+    except PlanError as error:
+        return placed(list(error.problems), path, lines), []
     problems, warned = find_problems(data)
     return placed(problems, path, lines), placed(warned, path, lines)
+
+
+def _with_flows(data: Any, path: str | PathLike[str]) -> Any:
+    """Put fitted flows in the place of the files that are named, beside the plan's."""
+    flows = data.get("flows") if isinstance(data, Mapping) else None
+    if not isinstance(flows, list):
+        return data
+    held, problems = [], []
+    for number, flow in enumerate(flows):
+        file = flow.get("model") if isinstance(flow, Mapping) else None
+        if not isinstance(file, str):
+            held.append(flow)
+            continue
+        try:
+            held.append({**flow, "model": load_flow(Path(path).parent / file)})
+        except MtfsError as error:
+            problems.append(Problem(("flows", number, "model"), str(error)))
+    if problems:
+        raise PlanError(problems)
+    return {**data, "flows": held}
 
 
 def example_names() -> list[str]:

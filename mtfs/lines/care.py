@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -23,6 +23,7 @@ from mtfs.assumptions import (
     form,
     stated_numbers,
 )
+from mtfs.flows.cohort_states import CohortPeople
 from mtfs.flows.sources import FlowPeople
 from mtfs.lines.anatomy import FULL_YEAR, Anatomy, Factor, from_base, may_move, steady
 from mtfs.lines.base import Line
@@ -35,12 +36,18 @@ FEW = 5  # below so many people a lognormal of the mean is off, and people are s
 
 
 def people_form(value: object) -> str:
-    """Tell pydantic which form people have: a number, or those of a flow."""
-    return "form:flow" if form(value) == "form:mapping" else form(value)
+    """Tell pydantic which form people have: a number, or those of a flow or a cohort."""
+    if form(value) != "form:mapping":
+        return form(value)
+    cohort = "cohort" in value if isinstance(value, Mapping) else isinstance(value, CohortPeople)
+    return "form:cohort" if cohort else "form:flow"
 
 
+SourcedPeople: TypeAlias = FlowPeople | CohortPeople
 AnyPeople = Annotated[
-    Annotated[Count, Tag("form:number")] | Annotated[FlowPeople, Tag("form:flow")],
+    Annotated[Count, Tag("form:number")]
+    | Annotated[FlowPeople, Tag("form:flow")]
+    | Annotated[CohortPeople, Tag("form:cohort")],
     Discriminator(people_form),
 ]
 
@@ -69,7 +76,7 @@ class CareLine(Line):
     kind: Literal["care", "temporary_accommodation"] = "care"
     people: AnyPeople | None = None
     """people in the base year: its average, or its closing number with people_at: year_end; or
-    those of a flow's states in every year: ``{flow: children, placements: [residential]}``"""
+    those of a flow or cohort in every year: ``{flow: children, placements: [residential]}``"""
     people_at: Literal["year_average", "year_end"] = "year_average"
     people_growth: GrowthAssumption = 0.0
     """growth a year of that number"""
@@ -121,7 +128,7 @@ class CareLine(Line):
         return self
 
     def _require_source_alone(self) -> None:
-        """Check that nothing else moves the people of a flow."""
+        """Check that nothing else moves the people of a flow or cohort."""
         others = {
             "people_growth": self.people_growth != 0,
             "people_added": self.people_added != 0,
@@ -129,13 +136,15 @@ class CareLine(Line):
             "entries": self.entries is not None,
         }
         if moved := [name for name, given in others.items() if given]:
-            msg = f"'{moved[0]}' does not go with the people of a flow, which moves by itself"
+            msg = (
+                f"'{moved[0]}' does not go with people of a flow or cohort, who move by themselves"
+            )
             raise ValueError(msg)
 
     @property
-    def sourced(self) -> FlowPeople | None:
-        """Whose people they are, where they are a flow's."""
-        return self.people if isinstance(self.people, FlowPeople) else None
+    def sourced(self) -> SourcedPeople | None:
+        """Whose people they are, where they are those of a flow or a cohort."""
+        return self.people if isinstance(self.people, FlowPeople | CohortPeople) else None
 
     @property
     def few(self) -> bool:
@@ -143,12 +152,12 @@ class CareLine(Line):
         if self.people is None:
             known = stated_numbers(self.people_by_year)
         else:
-            known = (0.0,) if isinstance(self.people, FlowPeople) else (self.people,)
+            known = (self.people,) if isinstance(self.people, float | int) else (0.0,)
         return self.dispersion is not None and min(known, default=FEW) < FEW
 
     def base_people(self, paths: Paths) -> float | None:
         """Give the people of the base year; none where the line states the years' only."""
-        if isinstance(self.people, FlowPeople):
+        if isinstance(self.people, FlowPeople | CohortPeople):
             return paths.base_people_of(self.people)
         return self.people
 
@@ -214,7 +223,7 @@ class CareLine(Line):
     def _people(self, paths: Paths) -> Array:
         if self.people is None:
             return paths.value(self.people_by_year if self.people_by_year is not None else 0.0)
-        if isinstance(self.people, FlowPeople):
+        if isinstance(self.people, FlowPeople | CohortPeople):
             return paths.people_of(self.people)
         stock = self._stock(paths, self.people)
         if self.people_at == "year_end":

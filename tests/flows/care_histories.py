@@ -58,7 +58,7 @@ def truth(children: int, *, seed: int, scatter: float = 0.4) -> Truth:
     out = np.array([0.5, 0.6, 0.4, 0.9, 0.6, 4.0, 0.9])[:, None] * [2.5, 1.3, 1.0, 0.7, 0.5]
     ages_out = np.array([1.0, 0.7, 0.8, 1.2, 1.3])[:, None, None]
     pull = np.array([3.0, 3.0, 1.5, 1.2, 3.0, 0.05, 0.6])
-    where = pull * np.array([1, 1, 1, 1, 1, 1, 1.0]) * around(shape[0], shape[1], shape[1])
+    where = pull * around(shape[0], shape[1], shape[1])
     where[:2, :, 3] *= 0.1  # few under 5 in residential care
     where *= (1 - np.eye(shape[1])) * GROUPING.allowed[:, None, :]
     where /= where.sum(axis=-1, keepdims=True)
@@ -69,15 +69,25 @@ def truth(children: int, *, seed: int, scatter: float = 0.4) -> Truth:
     return Truth(exits, moves, entries, placed / placed.sum(axis=1, keepdims=True))
 
 
-def occurrences_of(known: Truth, histories: int, *, seed: int) -> list[Occurrences]:
-    """Follow the children of so many councils alike through a window, and count."""
+@dataclass(frozen=True)
+class History:
+    """What happened in the window, and children in care at later year ends, (year, placement)."""
+
+    occurrences: Occurrences
+    later: np.ndarray
+
+
+def histories_of(  # noqa: PLR0915 - one loop
+    known: Truth, histories: int, *, seed: int, after: int = 0
+) -> list[History]:
+    """Follow the children of so many councils alike through a window and some years after it."""
     rng = np.random.default_rng(seed)
     ages, placements, durations = GROUPING.shape
     lead = 18.0  # years before the window: every child who may still be there
-    number = rng.poisson(known.entries * (lead + YEARS), (histories, ages))
+    number = rng.poisson(known.entries * (lead + YEARS + after), (histories, ages))
     history, band = (np.repeat(i.ravel(), number.ravel()) for i in np.indices(number.shape))
     n = len(history)
-    time = rng.uniform(-lead, YEARS, n)
+    time = rng.uniform(-lead, YEARS + after, n)
     age = EDGES[band] + rng.uniform(0, 1, n) * (EDGES[band + 1] - EDGES[band])
     place = _chosen(known.placed[band], rng)
     entries = pd.DataFrame(
@@ -90,11 +100,15 @@ def occurrences_of(known: Truth, histories: int, *, seed: int) -> list[Occurrenc
         }
     )
     care, length = np.zeros(n), np.zeros(n, int)
+    ends = YEARS + np.arange(after + 2)  # the last is beyond all
+    check = np.searchsorted(ends, time)
+    later = np.zeros((histories, after + 1, placements))
+    snapshots = []
     shape = (histories, ages, placements, durations)
     exposure, exits = np.zeros(shape), np.zeros(shape)
     moves = np.zeros((*shape, placements))
     last = np.zeros((histories, ages, placements))
-    adult, stay = np.zeros(histories, int), np.full(n, -1)
+    adult = np.zeros(histories, int)
     active = np.arange(n)
     while len(active):
         a, p, d = band[active], place[active], length[active]
@@ -102,17 +116,22 @@ def occurrences_of(known: Truth, histories: int, *, seed: int) -> list[Occurrenc
         total = hazard.sum(axis=1)
         wait = rng.exponential(1, len(active)) / total
         ahead = np.stack(
-            [EDGES[a + 1] - age[active], BANDS[d + 1] - care[active], YEARS - time[active]]
+            [
+                EDGES[a + 1] - age[active],
+                BANDS[d + 1] - care[active],
+                ends[check[active]] - time[active],
+            ]
         )
         step = np.minimum(wait, ahead.min(axis=0))
         begun, ended = time[active], time[active] + step
         cell = (history[active], a, p, d)
-        np.add.at(exposure, cell, np.clip(ended, 0, None) - np.clip(begun, 0, None))
-        np.add.at(last, cell[:3], np.clip(ended, YEARS - 1, None) - np.clip(begun, YEARS - 1, None))
+        np.add.at(exposure, cell, np.clip(ended, 0, YEARS) - np.clip(begun, 0, YEARS))
+        recent = np.clip(ended, YEARS - 1, YEARS) - np.clip(begun, YEARS - 1, YEARS)
+        np.add.at(last, cell[:3], recent)
         age[active] += step
         care[active] += step
         time[active] = ended
-        event, seen = wait < ahead.min(axis=0), ended > 0
+        event, seen = wait < ahead.min(axis=0), (ended > 0) & (ended < YEARS)
         what = _chosen(hazard / total[:, None], rng)
         leaves, goes = event & (what == 0), event & (what > 0)
         np.add.at(exits, tuple(i[leaves & seen] for i in cell), 1)
@@ -125,36 +144,43 @@ def occurrences_of(known: Truth, histories: int, *, seed: int) -> list[Occurrenc
         length[active[longer]] += 1
         grown = older & (a == ages - 1)
         np.add.at(adult, history[active[grown & seen]], 1)
-        stay[active[closed]] = 1
-        active = active[~(leaves | grown | closed)]
-    found = []
-    within = entries["date"] >= START
-    for each in range(histories):
-        mine = (history == each) & (stay == 1)
-        people = pd.DataFrame(
-            {
-                "group": 0,
-                "placement": place[mine],
-                "age_days": np.minimum((age[mine] * 365.25).astype(int), 6574),
-                "care_days": (care[mine] * 365.25).astype(int),
-            }
-        )
-        found.append(
-            Occurrences(
-                grouping=GROUPING,
-                groups=("other",),
-                start=START,
-                end=START + pd.Timedelta(days=DAYS - 1),
-                exposure=exposure[each][None],
-                exits=exits[each][None],
-                moves=moves[each][None],
-                entries=entries[within & (history == each)].sort_values("date"),
-                people=people,
-                leavers=(6600,),
-                average=last[each][None],
-                turned_adult=int(adult[each]),
+        still = active[closed]
+        time[still] = ends[check[still]]
+        np.add.at(later, (history[still], check[still], place[still]), 1)
+        now = still[check[still] == 0]
+        snapshots.append(
+            pd.DataFrame(
+                {
+                    "history": history[now],
+                    "group": 0,
+                    "placement": place[now],
+                    "age_days": np.minimum((age[now] * 365.25).astype(int), 6572),
+                    "care_days": (care[now] * 365.25).astype(int),
+                }
             )
         )
+        check[still] += 1
+        active = active[~(leaves | grown | (closed & (check[active] > after)))]
+    people = pd.concat(snapshots)
+    within = (entries["date"] >= START) & (entries["date"] < START + pd.Timedelta(days=DAYS))
+    found = []
+    for each in range(histories):
+        mine = within & (history == each)
+        counted = Occurrences(
+            grouping=GROUPING,
+            groups=("other",),
+            start=START,
+            end=START + pd.Timedelta(days=DAYS - 1),
+            exposure=exposure[each][None],
+            exits=exits[each][None],
+            moves=moves[each][None],
+            entries=entries[mine].sort_values("date"),
+            people=people[people["history"] == each].drop(columns="history"),
+            leavers=(6600,),
+            average=last[each][None],
+            turned_adult=int(adult[each]),
+        )
+        found.append(History(counted, later[each, 1:]))
     return found
 
 

@@ -572,3 +572,23 @@ def test_weeks_and_months_agree_where_rates_do_not_change():
         assert (np.abs(one.std(axis=-1) / np.maximum(other.std(axis=-1), 1e-9) - 1) < 0.2)[
             error > 0
         ].all()
+
+
+def test_entrants_leave_at_the_rate_of_their_time_in_care_to_the_day():
+    """Half a year at a fast rate, then slower: the survivors of a steady stream of entrants."""
+    rates = np.array([2.0, 0.5, 0.2])
+    model = flow(durations=(0.0, 0.5, 2.0), exits=rates, entries=500.0, entry_ages=[[0.0, 0.01]])
+    out, steps = counted(model, last_year="2029/30", n_draws=300)
+    years = np.linspace(0, steps.edges[-1] / 365.25, 200_001)
+    spent = np.stack(
+        [np.minimum(years, 0.5), np.clip(years - 0.5, 0, 1.5), np.maximum(years - 2, 0)]
+    )
+    wanted = 500 * np.trapezoid(np.exp(-rates @ np.stack(spent)), years)
+    assert abs(z_of(out.closing[:, -1].sum(axis=0), wanted)) < 4
+
+
+def test_someone_who_turns_18_on_the_first_day_leaves_on_it():
+    model = flow(people=[children(1, age_days=6_573)])
+    out, _ = counted(model, n_draws=2)
+    assert out.adults[:, 0].tolist() == [[1.0, 1.0]]
+    assert out.average.sum() == 0

@@ -1,0 +1,33 @@
+"""The standard grouping of placements, by the codes of the SSDA903 return."""
+
+from __future__ import annotations
+
+from mtfs.flows.states import Grouping, Placement
+
+# Codes: Department for Education, "Children looked-after by local authorities in England: guide to
+# the SSDA903 collection", placement codes (PLACE) and providers (PLACE_PROVIDER), as they have been
+# since the return of 2015/16. K3, supported accommodation that is registered, came with the
+# registration of such homes in 2023 and took over most of H5.
+_FOSTER = ("U4", "U5", "U6")  # with other carers: long-term, for adoption, neither
+OWN = ("PR1",)  # own provision by the council
+STANDARD = Grouping(
+    placements=(
+        Placement(name="in-house foster", codes=_FOSTER, providers=OWN),
+        Placement(name="independent foster", codes=_FOSTER),
+        Placement(name="kinship", codes=("U1", "U2", "U3")),  # with relatives or friends
+        # children's homes, care homes, residential schools
+        Placement(name="residential", codes=("K2", "R1", "S1")),
+        # semi-independent and supported accommodation, independent living, residential employment
+        Placement(name="supported", codes=("H5", "K3", "P2", "P3"), from_age=16),
+        Placement(name="secure", codes=("K1", "R5")),  # secure homes; young offender institutions
+        # with parents, placed for adoption, NHS and family centres, temporary, other
+        Placement(
+            name="other",
+            codes=(
+                *("P1", "A3", "A4", "A5", "A6", "R2", "R3"),
+                *("T0", "T1", "T2", "T3", "T4", "Z1"),
+            ),
+        ),
+    )
+)
+"""in-house and independent foster, kinship, residential, supported (from 16), secure, other"""

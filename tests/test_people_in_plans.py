@@ -1,0 +1,300 @@
+"""Care lines that count the people of flows and cohorts."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parent / "flows"))
+from flow_models import children, flow
+
+import mtfs
+from mtfs import MtfsError, Plan, PlanError
+from mtfs.cli import app
+from mtfs.flows import STANDARD, expected_people, simulate
+from mtfs.flows.states import Table
+from mtfs.plan import find_problems
+
+WEEKS = 365 / 7
+FOSTER = {"kind": "care", "name": "foster", "weekly_cost": 600.0, "service": "children"}
+HOMES = {"kind": "care", "name": "homes", "weekly_cost": 5_000.0, "service": "children"}
+OF_FOSTER = {"flow": "children", "placements": ["foster"]}
+OF_HOMES = {"flow": "children", "placements": ["homes"]}
+HELP = {"kind": "entries", "name": "early help", "effect": -0.5, "starts": "2027-04-01"}
+POPULATION = {f"{year}/{year % 100 + 1}": 10_000.0 for year in range(2025, 2030)}
+OLDER = {
+    "kind": "prevalence",
+    "name": "older",
+    "base_year": "2025/26",
+    "settings": ["residential", "home care"],
+    "bands": [
+        {
+            "age": "65 and over",
+            "population": POPULATION,
+            "prevalence": 20.0,
+            "shares": {"residential": 0.25, "home care": 0.75},
+            "attrition": 0.3,
+        }
+    ],
+}
+
+
+def moving(**changes):
+    """A flow of 100 children in two placements, with entries, exits and moves."""
+    model = flow(
+        names=("foster", "homes"),
+        ages=(0, 10, 18),
+        people=[children(80, age_days=3_000), children(20, placement=1, age_days=4_500)],
+        **{"exits": 0.3, "moves": 0.1, "entries": 15.0} | changes,
+    )
+    data = model.model_dump(mode="json")
+    data["average"] = Table.of(np.array([[[60.0, 5.0], [20.0, 15.0]]])).model_dump()
+    return data
+
+
+def plan_of(model=None, levers=(), *, horizon=3, **changes):
+    """A plan of two lines on one flow."""
+    source = {"name": "children", "model": model or moving(), "levers": list(levers)}
+    lines = [FOSTER | {"people": OF_FOSTER}, HOMES | {"people": OF_HOMES}]
+    data = {"council": "Anyshire", "first_year": "2026/27", "horizon": horizon}
+    return Plan.model_validate(data | {"flows": [source], "lines": lines} | changes)
+
+
+def test_people_who_stay_cost_what_they_cost_by_hand():
+    still = moving(exits=0.0, moves=0.0, entries=0.0)
+    ds = mtfs.project_gap(plan_of(still, horizon=1), n_draws=5, seed=1)
+    cost = ds["cost"].sel(year="2026/27").values
+    np.testing.assert_allclose(cost, [[80 * 600 * WEEKS] * 5, [20 * 5_000 * WEEKS] * 5])
+    assert ds["planned_people"].values.ravel() == pytest.approx([80.0, 20.0])
+
+
+def test_a_plan_draws_the_people_that_the_flow_alone_does():
+    ds = mtfs.project_gap(plan := plan_of(levers=[HELP]), n_draws=50, seed=7)
+    held = plan.flows[0]
+    alone = simulate(
+        held.model, first_year="2026/27", horizon=3, levers=held.levers, n_draws=50, seed=7
+    )
+    wanted = alone["people"].sum(["group", "age"]).transpose("placement", "draw", "year")
+    np.testing.assert_array_equal(ds["people"].values, wanted.values)
+
+
+def test_the_councils_own_table_holds_the_expected_path():
+    plan = plan_of(levers=[HELP])
+    ds = mtfs.project_gap(plan, n_draws=1, seed=1)
+    held = plan.flows[0]
+    alone = expected_people(held.model, first_year="2026/27", horizon=3, levers=held.levers)
+    np.testing.assert_allclose(
+        ds["planned_people"].values, alone["people"].sum(["group", "age"]).values
+    )
+
+
+def test_draws_do_not_depend_on_how_many_there_are_or_on_threads():
+    plan = plan_of()
+    many = mtfs.project_gap(plan, n_draws=2_100, seed=3)["gap"]
+    few = mtfs.project_gap(plan, n_draws=30, seed=3, n_threads=1)["gap"]
+    np.testing.assert_array_equal(few.values, many.values[:30])
+
+
+def test_scores_of_nothing_stand_for_the_expected_path():
+    plan = plan_of(levers=[HELP])
+    (shock,) = plan.flows[0].shocks()
+    none = {spec.name: np.zeros(2) for spec in plan.shocks()}
+    ds = mtfs.project(plan, none | {shock.name: np.array([0.0, 0.3])})
+    np.testing.assert_allclose(ds["gap"].values[0], ds["planned_gap"].values)
+    assert not np.allclose(ds["gap"].values[1], ds["planned_gap"].values)
+
+
+def test_the_base_budget_counts_the_average_of_the_last_twelve_months():
+    ds = mtfs.project_gap(plan_of(), n_draws=2, seed=1, keep="components")
+    weekly = 80 * 600 + 20 * 5_000
+    assert ds["base_budget"].item() == pytest.approx(weekly * WEEKS)
+
+
+def test_the_base_year_of_a_flow_that_starts_before_it_is_the_expected_one():
+    early = moving(start="2021-04-01", as_of="2024-03-31")
+    plan = plan_of(early)
+    ds = mtfs.project_gap(plan, n_draws=2, seed=1, keep="components")
+    alone = expected_people(plan.flows[0].model, first_year="2025/26", horizon=1)["people"]
+    people = alone.sum(["group", "age"]).values.ravel()
+    assert ds["base_budget"].item() == pytest.approx(people @ [600, 5_000] * WEEKS)
+
+
+def test_the_bridge_and_its_view_by_driver_sum_to_the_gap():
+    effect = {"name": "effect", "central": -0.3, "sd": 0.05, "persistence": 1.0}
+    plan = plan_of(levers=[HELP | {"effect": "effect"}], drivers=[effect])
+    for view in ("component", "driver"):
+        found = mtfs.bridge(plan, view=view, n_draws=40, seed=2)
+        total = found["start"] + found["contribution"].sum("step")
+        np.testing.assert_allclose(total.values, found["end"].values, rtol=1e-9)
+
+
+def test_a_lever_that_follows_a_driver_moves_expected_people_as_running_it_again_does():
+    driver = {"name": "effect", "central": -0.3, "sd": 0.05, "persistence": 1.0}
+    plan = plan_of(levers=[HELP | {"effect": "effect"}], drivers=[driver])
+    (source,) = plan.flows
+    planned = {"effect": np.full((3, 1), -0.3)}
+    drawn = np.array([[-0.3, -0.25, -0.35]] * 3)
+
+    found = source.expected(plan.years, {"effect": drawn}.get, planned.get)
+    for column, effect in enumerate((-0.3, -0.25, -0.35)):
+        fixed = {"effect": np.full((3, 1), effect)}
+        exact = source.expected(plan.years, fixed.get, planned.get)[..., 0]
+        np.testing.assert_allclose(found[..., column], exact, atol=0.02)
+
+
+def test_a_lever_leaves_the_years_before_it_alone():
+    without, with_it = (
+        mtfs.project_gap(plan_of(levers=levers), n_draws=60, seed=5)["gap"]
+        for levers in ([], [HELP])
+    )
+    step = (with_it - without).values
+    assert (step[:, 0] == 0).all()
+    assert (step[:, 2] <= 0).mean() > 0.95
+
+
+def test_what_is_uncertain_in_a_flow_is_a_factor_of_its_own():
+    plan = plan_of()
+    shares = mtfs.variance_shares(plan, n_draws=128, seed=1)
+    assert shares["factor"].values.tolist() == ["children: people"]
+    assert float(shares["shapley"].isel(year=-1).item()) == pytest.approx(1.0)
+
+
+def test_dispersion_counts_for_few_children_too():
+    few = moving(exits=0.0, moves=0.0, entries=0.0)
+    homes = HOMES | {"people": OF_HOMES, "dispersion": {"cv": 0.8, "stay": 1.0}}
+    plan = plan_of(few, lines=[homes], horizon=1)
+    ds = mtfs.project_gap(plan, n_draws=4_000, seed=1)
+    cost = ds["cost"].values.ravel() / (20 * 5_000 * WEEKS)
+    assert cost.mean() == pytest.approx(1.0, abs=4 * 0.8 / np.sqrt(20 * 4_000))
+    assert cost.std() == pytest.approx(0.8 / np.sqrt(20), rel=0.1)
+
+
+def test_a_home_of_the_councils_own_is_a_placement_that_lines_count():
+    home = {"kind": "home", "name": "own home", "placement": "homes", "places": 8.0}
+    home |= {"starts": "2027-04-01"}
+    line = {"kind": "care", "name": "own", "weekly_cost": 3_000.0}
+    line |= {"people": {"flow": "children", "placements": ["own home"]}}
+    plan = plan_of(levers=[home])
+    wider = plan.with_changes({"lines": [*plan.model_dump()["lines"], line]})
+    people = mtfs.project_gap(wider, n_draws=50, seed=1)["people"].sel(care_line="own")
+    assert (people.sel(year="2026/27") == 0).all()
+    assert people.sel(year="2028/29").max() == pytest.approx(8.0)
+
+
+def test_cohorts_cost_population_times_prevalence_times_share_by_hand():
+    lines = [
+        {"kind": "care", "name": name, "weekly_cost": cost}
+        | {"people": {"cohort": "older", "settings": [name]}}
+        for name, cost in (("residential", 900.0), ("home care", 300.0))
+    ]
+    data = {"council": "Anyshire", "first_year": "2026/27", "cohorts": [OLDER], "lines": lines}
+    plan = Plan.model_validate(data)
+    assert Plan.model_validate_json(plan.to_json()) == plan
+    ds = mtfs.project_gap(plan, n_draws=2_000, seed=1)
+    planned = ds["planned_cost"].sel(year="2026/27").values
+    np.testing.assert_allclose(planned, [50 * 900 * WEEKS, 150 * 300 * WEEKS])
+    people = ds["people"].isel(year=0)
+    error = people.std("draw") / np.sqrt(2_000)
+    assert (abs(people.mean("draw") - [50.0, 150.0]) < 4 * error).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lines.foster.people.placements": ["fostr"]}, "no 'fostr'. Did you mean 'foster'"),
+        ({"lines.foster.people.ages": ["11"]}, "It has: 0 to 9, 10 to 17"),
+        ({"lines.foster.people": {"flow": "kids"}}, "uses flow 'kids', which the plan does not"),
+        ({"lines.foster.people": {"cohort": "kids"}}, "give it one under 'cohorts'"),
+        ({"lines.foster.people_growth": 0.1}, "'people_growth' does not go with people of a flow"),
+        ({"first_year": "2025/26"}, "2025/26 begins before the flow starts, on 2026-04-01"),
+        ({"flows.children.levers.early help.ages": ["5"]}, "no age band '5'"),
+    ],
+)
+def test_what_does_not_fit_a_flow_is_answered(changes, words):
+    with pytest.raises(PlanError) as caught:
+        plan_of(levers=[HELP]).with_changes(changes)
+    assert words in str(caught.value)
+
+
+def test_prevention_does_not_reduce_people_who_flow():
+    line = {"kind": "prevention", "name": "help", "spend": 1e6, "reduces": "foster"}
+    line |= {"effect": 0.2, "effect_at": 1e6, "lag": 0, "ramp": 1, "decay": 0.0}
+    lines = [FOSTER | {"people": OF_FOSTER}, line]
+    with pytest.raises(PlanError, match="give a flow a lever on entries"):
+        plan_of(lines=lines)
+
+
+def test_an_effect_below_minus_one_is_answered_with_its_lever():
+    driver = {"name": "effect", "central": -0.9, "sd": 0.2, "persistence": 1.0}
+    plan = plan_of(levers=[HELP | {"effect": "effect"}], drivers=[driver])
+    with pytest.raises(MtfsError, match="lever 'early help': the effect of a draw is -1"):
+        mtfs.project_gap(plan, n_draws=200, seed=1)
+
+
+def test_people_nobody_pays_for_are_pointed_out():
+    data = plan_of().model_dump()
+    data["lines"] = data["lines"][:1]
+    problems, warned = find_problems(data)
+    assert problems == []
+    assert "no line counts the people in homes: they cost nothing" in str(warned[0])
+
+
+def test_a_saved_plan_keeps_its_flow_beside_it(tmp_path):
+    plan = plan_of(levers=[HELP])
+    file = mtfs.save_plan(plan, tmp_path / "plan.yaml")
+    assert "model: plan.children.nc" in file.read_text()
+    assert mtfs.load_plan(file) == plan
+
+
+def test_the_plan_on_the_page_of_people_works(tmp_path):
+    page = (Path(__file__).parents[1] / "docs/how-to/people.md").read_text(encoding="utf-8")
+    (tmp_path / "plan.yaml").write_text(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])
+    names = STANDARD.placement_names
+    model = flow(
+        names=names,
+        from_age={"supported": 16}.items(),
+        ages=STANDARD.ages,
+        people=[children(20, placement=n, age_days=6_000 + n) for n in range(len(names))],
+        exits=0.3,
+        moves=0.1,
+        entries=10.0,
+    )
+    mtfs.io.save_flow(model, tmp_path / "children.nc")
+    plan = mtfs.load_plan(tmp_path / "plan.yaml")
+    assert mtfs.io.check_plan(tmp_path / "plan.yaml") == ([], [])
+    ds = mtfs.project_gap(plan, n_draws=30, seed=1)
+    assert (ds["people"].sel(care_line="our home", year="2029/30") < 4 + 1e-9).all()
+    lines = [line for line in plan.lines if line.name != "our home"]
+    without = plan.with_changes({"flows.children.levers": [], "lines": lines})
+    more = mtfs.project_gap(without, n_draws=30, seed=1)
+    assert more["people"].sum("care_line").mean() > ds["people"].sum("care_line").mean()
+
+
+def test_a_flow_that_is_not_there_is_answered_with_file_and_line(tmp_path):
+    file = mtfs.save_plan(plan_of(), tmp_path / "plan.yaml")
+    (tmp_path / "plan.children.nc").unlink()
+    line = 1 + file.read_text().splitlines().index("  model: plan.children.nc")
+    with pytest.raises(PlanError, match=f"line {line}.*there is no such file"):
+        mtfs.load_plan(file)
+
+
+SHARED = Path(__file__).parents[2] / "shared" / "data" / "ssda903"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="shared/data/ssda903 is not there")
+def test_the_command_leads_from_a_return_to_a_plan(tmp_path):
+    runner = CliRunner()
+    out = tmp_path / "children.nc"
+    options = ["--end", "2020-03-31", "--draws", "20", "--seed", "1", "--output", str(out)]
+    result = runner.invoke(app, ["people", str(SHARED), *options])
+    assert result.exit_code == 0, result.output
+    assert "left out: a short break" in result.output
+    assert "people: {flow: children, placements: [residential]}" in result.output
+    again = runner.invoke(app, ["people", str(out), "--draws", "20", "--seed", "1"])
+    assert again.exit_code == 0
+    assert [line for line in again.output.splitlines() if line.startswith("2020/21")] == [
+        line for line in result.output.splitlines() if line.startswith("2020/21")
+    ]
