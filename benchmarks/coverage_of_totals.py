@@ -5,10 +5,11 @@ by ``area``, ``year``, ``measure`` and ``value``; unless given, the one beside t
 ``scoringrules`` (``pip install 'mtfs[bench]'``) for the CRPS and takes some minutes.
 
 Every origin stands at a 31 March and knows nothing later: the prior is learnt from all councils'
-years up to it, the levels from the council's own. Beside the model stand two others: *naive* (last
-year's stock; a lognormal whose spread is the root mean square of all councils' past errors at the
-same lead) and *drift* (the council's mean growth of three years, goes on; spread likewise). What a
-model is was chosen on the origins up to 2016 and outcomes up to 2017; the origins from 2017 judge.
+years up to it, the levels from the council's own. Beside the model stand three others: *naive*
+(last stock; a lognormal whose spread is the root mean square of all councils' past errors at that
+lead), *past* (last stock, times the quantiles of those errors themselves, so with their mean) and
+*drift* (the council's mean growth of three years goes on; spread as naive's). What the model is was
+chosen on origins up to 2016 and outcomes up to 2017; origins from 2017 on judge.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ except ImportError:  # an extra: pip install 'mtfs[bench]'
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "looked_after_children.csv"
 MEASURES = {"cla_31march": "stock", "cla_started": "starts", "cla_ceased": "ceases"}
+SIMPLE = ("naive", "past", "drift")
 LEADS = 4
 N_DRAWS = 1000
 CHOOSING = (2011, 2016)  # origins, 31 March; outcomes up to 2017
@@ -72,28 +74,22 @@ def histories(held: pd.DataFrame, origin: int) -> dict[str, pd.DataFrame]:
     return found
 
 
-def past_errors(stock: pd.DataFrame, lead: int, growth: pd.DataFrame) -> float:
-    """Root mean square of the errors of log stock at a lead, over all councils and years known."""
-    errors = (stock.shift(-lead) - stock - lead * growth).to_numpy()
-    known = errors[np.isfinite(errors)]
-    return float(np.sqrt(np.mean(known**2))) if known.size else np.nan
-
-
-def simple(held: pd.DataFrame, origin: int, *, drift: bool) -> dict[str, np.ndarray]:
-    """Forecast by last stock, with or without the council's growth, shape (lead, draw)."""
+def simple(held: pd.DataFrame, origin: int, name: str) -> dict[str, np.ndarray]:
+    """Forecast by one of the three simple ways, shape (lead, draw); NaN without past errors."""
     stock = np.log(by_area(held, "stock").loc[:origin])
-    growth = (stock - stock.shift(GROWTH_YEARS)) / GROWTH_YEARS if drift else stock * 0
-    scores = ndtri((np.arange(N_DRAWS) + 0.5) / N_DRAWS)
-    leads = np.arange(1, LEADS + 1)
-    spread = np.array([past_errors(stock, lead, growth) for lead in leads])
-    return {
-        area: np.exp(
-            stock[area].iloc[-1]
-            + (leads * growth[area].iloc[-1])[:, None]
-            + spread[:, None] * scores
-        )
-        for area in stock
-    }
+    growth = stock.diff(GROWTH_YEARS) / GROWTH_YEARS if name == "drift" else stock * 0
+    chances = (np.arange(N_DRAWS) + 0.5) / N_DRAWS
+    errors = np.full((LEADS, N_DRAWS), np.nan)
+    for lead in range(1, LEADS + 1):
+        past = (stock.shift(-lead) - stock - lead * growth).to_numpy()
+        past = past[np.isfinite(past)]
+        if past.size and name == "past":
+            errors[lead - 1] = np.quantile(past, chances)
+        elif past.size:
+            errors[lead - 1] = np.sqrt(np.mean(past**2)) * ndtri(chances)
+    leads = np.arange(1, LEADS + 1)[:, None]
+    last = {area: (stock[area].iloc[-1], growth[area].iloc[-1]) for area in stock}
+    return {area: np.exp(now + leads * rise + errors) for area, (now, rise) in last.items()}
 
 
 def modelled(held: pd.DataFrame, origin: int, fixed: dict[str, float]) -> dict[str, np.ndarray]:
@@ -161,11 +157,11 @@ def scored(
     held: pd.DataFrame, origins: tuple[int, int], last: int, fixed: dict[str, float]
 ) -> dict[str, pd.DataFrame]:
     """Score the model and the two beside it over some origins."""
-    rows: dict[str, list] = {"model": [], "naive": [], "drift": []}
+    rows: dict[str, list] = {name: [] for name in ("model", *SIMPLE)}
     for origin in range(origins[0], origins[1] + 1):
         rows["model"] += judged(held, origin, modelled(held, origin, fixed), last)
-        for name in ("naive", "drift"):
-            rows[name] += judged(held, origin, simple(held, origin, drift=name == "drift"), last)
+        for name in SIMPLE:
+            rows[name] += judged(held, origin, simple(held, origin, name), last)
         print(".", end="", flush=True, file=sys.stderr)
     print(file=sys.stderr)
     return {name: pd.DataFrame(each) for name, each in rows.items()}
@@ -267,10 +263,10 @@ def main() -> None:
             ]
             print(found.round(3).to_string())
         model = scores["model"]
-        ratio = {
-            name: model["crps"].mean() / scores[name]["crps"].mean() for name in ("naive", "drift")
-        }
-        print(f"\nCRPS over that of naive {ratio['naive']:.3f}, of drift {ratio['drift']:.3f}")
+        for name in SIMPLE:
+            both = model.merge(scores[name], on=["origin", "lead", "area"])
+            ratio = both["crps_x"].mean() / both["crps_y"].mean()
+            print(f"CRPS over that of {name}, where both are: {ratio:.3f}")
         print("\nmodel, by origin and lead: share within 80%, and mean error")
         shown = model.assign(inside=within(model["at"], 0.8)).pivot_table(
             index="origin", columns="lead", values=["inside", "off"]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mtfs.flows.simulation import expected_people, simulate
     from mtfs.flows.sources import Flow
     from mtfs.flows.states import Grouping, Placement
+    from mtfs.flows.totals import TotalsModel, fit_totals, fit_totals_prior, simulate_totals
 
 _HOMES = {
     "CapacityLever": "mtfs.flows.levers",
@@ -53,6 +54,7 @@ _HOMES = {
     "Placement": "mtfs.flows.states",
     "Places": "mtfs.flows.levers",
     "STANDARD": "mtfs.flows.groupings",
+    "TotalsModel": "mtfs.flows.totals",
     "Wander": "mtfs.flows.cohort_states",
     "by_age_band": "mtfs.flows.populations",
     "count_occurrences": "mtfs.flows.occurrences",
@@ -61,10 +63,13 @@ _HOMES = {
     "fit": "mtfs.flows.fitting",
     "fit_occurrences": "mtfs.flows.fitting",
     "fit_prevalence": "mtfs.flows.prevalence",
+    "fit_totals": "mtfs.flows.totals",
+    "fit_totals_prior": "mtfs.flows.totals",
     "population_table": "mtfs.flows.populations",
     "rate_table": "mtfs.flows.fitting",
     "simulate": "mtfs.flows.simulation",
     "simulate_cohort": "mtfs.flows.cohort_simulation",
+    "simulate_totals": "mtfs.flows.totals",
 }
 
 __all__ = [
@@ -87,6 +92,7 @@ __all__ = [
     "Overflow",
     "Placement",
     "Places",
+    "TotalsModel",
     "Wander",
     "by_age_band",
     "count_occurrences",
@@ -95,10 +101,13 @@ __all__ = [
     "fit",
     "fit_occurrences",
     "fit_prevalence",
+    "fit_totals",
+    "fit_totals_prior",
     "population_table",
     "rate_table",
     "simulate",
     "simulate_cohort",
+    "simulate_totals",
 ]
 
 

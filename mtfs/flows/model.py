@@ -35,11 +35,13 @@ class Drift(Declared):
     exits: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-# Marginal likelihood of a random walk under Poisson counts and noise that does not last
-# (benchmarks/coverage_of_totals.py prints it again). Standard errors by leaving out councils, and
-# by leaving out years: 0.008 and 0.006 for entries, 0.009 and 0.011 for exits. Of it the councils'
-# own part is 0.101 and 0.067; what all share is 0.06 and 0.05. The steps of entries and exits
-# correlate by 0.48 (0.10). Exits of totals include turning 18 and follow entries within the year.
+# Marginal likelihood of a random walk under Poisson counts and noise that does not last; half of
+# what the variance of changes over three years has over that of one gives 0.120 and 0.085
+# (benchmarks/coverage_of_totals.py prints both). Standard errors by leaving out councils, and by
+# leaving out years: 0.008 and 0.006 for entries, 0.009 and 0.011 for exits. Of it the councils' own
+# part is 0.101 and 0.067; what all share is 0.06 and 0.05. Steps of entries and of exits correlate
+# by 0.48 (0.10): drawn apart, they make the stock of four years spread by a third too much. Exits
+# of totals include turning 18 and follow entries within the year.
 DRIFT = Drift(entries=0.117, exits=0.086)
 """How far levels wander in England's councils, for want of a longer history of one's own."""
 DRIFT_SOURCE = (

@@ -1,9 +1,9 @@
 """Children in care from published totals alone: stock at 31 March, starts and ceases of each year.
 
-Many councils have no episodes at hand, but every council's totals are published. From them come the
-levels of starts and of ceases, which wander (:mod:`mtfs.flows.levels`), and from these the people:
-entrants arrive evenly through the year and everyone leaves at one rate, so the year's ceases are
-binomial and no draw ever holds less than nobody.
+Many councils have no episodes at hand, but every council's totals are published. From them come
+the levels of starts and of ceases, which wander (:mod:`mtfs.flows.wandering`), and from these the
+people: entrants arrive evenly through the year and everyone leaves at one rate, so the year's
+ceases are binomial and no draw ever holds less than nobody.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from pydantic import model_validator
-from scipy.special import bdtrik, ndtri, pdtrik
+from scipy.special import ndtri
 
 from mtfs.assumptions import LARGEST, Count, Declared, Share, YearLabel
-from mtfs.flows.levels import PRIOR, Seen, TotalsPrior, levels_of, moves_of, prior_of
+from mtfs.flows.inversion import any_poisson, binomial
 from mtfs.flows.states import Table
 from mtfs.flows.uniforms import Keys, draw_keys, keyed, uniforms, word
+from mtfs.flows.wandering import PRIOR, Seen, TotalsPrior, levels_of, moves_of, prior_of
 from mtfs.sampling import RandomScores, ShockSpec, draw_scores, fresh_seed, require_seed
 from mtfs.vocabulary import (
     MAX_HORIZON,
@@ -412,11 +413,10 @@ def _simulated(
         state = state @ moves.T + given(stock) + multiples * (pairs("step", at) @ step.T)
         passing = multiples * (pairs("noise", at) @ noise.T)
         starts, rate = np.exp(state + passing).T
-        starts = pdtrik(
-            uniforms(keys, word("starts"), at),
+        starts = any_poisson(
             _clustered(starts, starts, prior.starts_cluster, normals("starts cluster", at)),
+            uniforms(keys, word("starts"), at),
         )
-        starts = np.ceil(starts)
         rate = _clustered(
             rate, rate * (stock + starts / 2), prior.ceases_cluster, normals("ceases cluster", at)
         )
@@ -447,8 +447,8 @@ def _year(
     h = np.where(slow, 1.0, rate)
     leaves = -np.expm1(-rate)  # chance, for those there at the start
     stays = np.where(slow, 1 - rate / 2, -np.expm1(-h) / h)  # chance, for an entrant
-    left = _binomial(stock, leaves, chances[0])
-    entrants_left = _binomial(starts, 1 - stays, chances[1])
+    left = binomial(stock, leaves, chances[0])
+    entrants_left = binomial(starts, 1 - stays, chances[1])
     # Mean years in care within the year: of leavers who were there, and of entrants who stay, it is
     # that of an exponential time cut at 1; of entrants who leave, what is left of an entrant's mean
     # (1 - stays) / h.
@@ -456,10 +456,3 @@ def _year(
     brief = np.where(slow, 1 / 3, 1 / h - stays * cut / np.where(slow, 0.5, 1 - stays))
     average = stock - left + left * cut + (starts - entrants_left) * cut + entrants_left * brief
     return left, entrants_left, average
-
-
-def _binomial(number: Array, chance: Array, uniform: Array) -> Array:
-    """Give the binomial quantile of each uniform."""
-    some = (number > 0) & (chance > 0)
-    found = bdtrik(uniform, np.where(some, number, 1.0), np.where(some, chance, 0.5))
-    return np.where(some, np.ceil(found), 0.0)

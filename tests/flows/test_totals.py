@@ -1,28 +1,28 @@
 """Children in care from totals: by hand, against exact theory, on simulated and real histories."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy import stats
 from statsmodels.tsa.statespace.mlemodel import MLEModel
 
 from mtfs import MtfsError, PlanError
-from mtfs.flows.levels import PRIOR, Seen, TotalsPrior, levels_of
 from mtfs.flows.model import DRIFT
 from mtfs.flows.states import Table
 from mtfs.flows.totals import (
     TotalsModel,
-    _binomial,
     fit_totals,
     fit_totals_prior,
     simulate_totals,
 )
 from mtfs.flows.uniforms import draw_keys
+from mtfs.flows.wandering import PRIOR, Seen, TotalsPrior, levels_of
 from mtfs.vocabulary import year_label, year_labels
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "totals.md"
 CHILDREN = Path(__file__).parents[3] / "shared" / "data" / "looked_after_children.csv"
 STILL = TotalsPrior(
     starts_step=0,
@@ -104,15 +104,6 @@ def test_a_level_that_wanders_spreads_by_the_root_of_the_years():
     variance = np.log(starts).var("draw").to_numpy()
     expected = 0.1**2 * np.arange(1, 5) + 1e-4  # the last is the Poisson's own
     assert variance == pytest.approx(expected, rel=4 * np.sqrt(2 / n))
-
-
-def test_binomials_are_the_quantiles_of_their_distribution():
-    rng = np.random.default_rng(1)
-    number = rng.integers(0, 2000, 2000).astype(float)
-    chance, uniform = rng.random((2, 2000))
-    chance[:20] = 0.0
-    expected = np.where(number * chance > 0, stats.binom.ppf(uniform, number, chance), 0)
-    assert (_binomial(number, chance, uniform) == expected).all()
 
 
 # --- invariants
@@ -360,6 +351,20 @@ def test_every_council_of_england_can_be_fitted():
         model = fit_totals(figures, council=area)
         assert len(model.years) + len(model.left_out) == 19
         assert model.stock == figures["stock"].iloc[-1]
+
+
+def test_the_page_on_totals_shows_what_its_code_gives():
+    text = PAGE.read_text(encoding="utf-8")
+    found = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], found)  # noqa: S102 - our own page
+    bands = found["ds"]["people"].quantile([0.1, 0.5, 0.9], "draw")
+    rows = re.findall(r"^\| P\d+ \|(.*)\|$", text, re.MULTILINE)
+    shown = [[float(each.replace(",", "")) for each in row.split("|")] for row in rows]
+    assert bands.round().to_numpy().tolist() == shown
+    left = found["model"].unexplained
+    assert (min(left), max(left)) == (-9, 8)
+    many = found["ds"]["people_year_end"].sel(year="2028/29") > 1000
+    assert many.mean().item() == pytest.approx(0.27, abs=0.005)
 
 
 # --- wrong input

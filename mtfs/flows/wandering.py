@@ -321,9 +321,10 @@ def prior_of(
     start = {name: centre for name, (_, centre, _) in _SEARCH.items() if name not in fixed}
     found = _searched(seen, start, fixed)
     if "balance" in found:
-        # All councils share the years, so their growth is no better known than one series of them:
-        # England's stock grew by 1.8% a year in 1994-2024, its years spread by about as much and
-        # follow each other. Against no growth, give or take 1% a year, the years known weigh so:
+        # All councils share the years, so their growth is no better known than one series of them.
+        # England's stock grew by 1.9% a year in 1994-2024 (DfE), s.d. 1.7% and autocorrelation 0.5,
+        # so the mean of ten years has a standard error of 0.9%. Against no growth, give or take as
+        # much, the years known weigh thus:
         years = len(seen.closing)
         fixed["balance"] = found.pop("balance") * years / (years + EVEN_YEARS)
         found = _searched(seen, found, fixed)
