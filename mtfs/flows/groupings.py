@@ -5,16 +5,18 @@ from __future__ import annotations
 from mtfs.flows.states import Grouping, Placement
 
 # Codes: Department for Education, "Children looked-after by local authorities in England: guide to
-# the SSDA903 collection", placement codes (PLACE) and providers (PLACE_PROVIDER), as they have been
-# since the return of 2015/16. K3, supported accommodation that is registered, came with the
-# registration of such homes in 2023 and took over most of H5.
-_FOSTER = ("U4", "U5", "U6")  # with other carers: long-term, for adoption, neither
+# the SSDA903 collection", placement codes (PLACE) and providers (PLACE_PROVIDER). K3, registered
+# supported accommodation, is in the lists since such homes have to register (2023); H5 is not
+# registered. T0 to T4 and Z1 bear no provider; a foster home without one is neither in-house nor
+# independent, and unknown.
+_FOSTER = ("U4", "U5", "U6", "Q2")  # with other carers; Q2 in returns up to 2015
 OWN = ("PR1",)  # own provision by the council
+_OTHERS = ("PR2", "PR3", "PR4", "PR5")  # other councils, other public, private, voluntary
 STANDARD = Grouping(
     placements=(
         Placement(name="in-house foster", codes=_FOSTER, providers=OWN),
-        Placement(name="independent foster", codes=_FOSTER),
-        Placement(name="kinship", codes=("U1", "U2", "U3")),  # with relatives or friends
+        Placement(name="independent foster", codes=_FOSTER, providers=_OTHERS),
+        Placement(name="kinship", codes=("U1", "U2", "U3", "Q1")),  # with relatives or friends
         # children's homes, care homes, residential schools
         Placement(name="residential", codes=("K2", "R1", "S1")),
         # semi-independent and supported accommodation, independent living, residential employment

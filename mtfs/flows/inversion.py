@@ -185,7 +185,9 @@ def _expanded(
 def _few_of(number: Array, share: Array, chance: Array) -> Array:
     """Give binomial quantiles by going up from 0; shape (case,)."""
     found = np.zeros(len(number))
-    here, local, count = np.arange(len(number)), np.zeros(len(number)), 0
+    here: Ints = np.arange(len(number))
+    local: Array = np.zeros(len(number))
+    count = 0
     odds = share / (1 - share)
     term = np.exp(number * np.log1p(-share))
     rest = np.minimum(chance, _SURE) - term

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import xarray as xr
 
-from mtfs.vocabulary import MtfsError, listing, suggest, year_label
+from mtfs.vocabulary import MtfsError, listing, year_label
 
 if TYPE_CHECKING:
     from mtfs.vocabulary import Array
 
+# The first age of a band, and the first beyond it; None where the band is open.
 Range: TypeAlias = tuple[int, int | None]
-"""the first age of a band, and the first beyond it; None where the band is open"""
 
 # A mid-year population is of 30 June, a financial year's average of about 30 September: 92 of 365
 # days on to the next mid-year.
@@ -246,11 +246,3 @@ def population_table(population: xr.DataArray, bands: Iterable[str]) -> dict[str
         str(band): dict(zip(years, np.round(row, 1).tolist(), strict=True))
         for band, row in zip(averages["age"].values, values, strict=True)
     }
-
-
-def require_label(name: str, known: Sequence[str], what: str) -> str:
-    """Return ``name`` when it is known; suggest the nearest otherwise."""
-    if name not in known:
-        msg = f"there is no {what} '{name}'.{suggest(name, known)} There is: {', '.join(known)}"
-        raise MtfsError(msg)
-    return name

@@ -518,8 +518,8 @@ def test_homes_are_never_fuller_than_the_placement_and_leave_the_sum_as_it_was()
     ("lever", "message"),
     [
         (
-            ExitLever(name="a", starts=DAY_ONE, effect=0.1, placements=("residental",)),
-            "no placement 'residental'. Did you mean 'residential'?",
+            ExitLever(name="a", starts=DAY_ONE, effect=0.1, placements=("residential care",)),
+            "no placement 'residential care'. Did you mean 'residential'?",
         ),
         (
             MoveLever(
@@ -548,8 +548,8 @@ def test_homes_are_never_fuller_than_the_placement_and_leave_the_sum_as_it_was()
             "bears the name of a placement",
         ),
         (
-            cap(50, overflow=(("independant", 1.0),)),
-            "no placement 'independant'. Did you mean 'independent'?",
+            cap(50, overflow=(("independent foster", 1.0),)),
+            "no placement 'independent foster'. Did you mean 'independent'?",
         ),
         (cap(50, takes_from=("secure",)), "no placement 'secure'"),
         (cap(19), r"'places' is 19, and 20 children are in 'in-house' on 2026-03-31"),

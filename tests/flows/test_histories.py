@@ -139,14 +139,14 @@ def slow_history(generator, rates, *, age, care, placement, days):
     return (("adult", 0) if band == len(ages) - 1 else ("in care", placement)), lived
 
 
-def test_rates_by_age_and_time_in_care_agree_with_a_slow_loop_over_events():
-    # Bands of age change on the first of a month, those of time in care a little before it.
+@pytest.mark.parametrize("step", ["month", "week"])
+def test_rates_by_age_and_time_in_care_agree_with_a_slow_loop_over_events(step):
     ages, durations = (0, 10, 16, 18), (0.0, 0.5, 1.0)
     generator = np.random.default_rng(5)
     exits = generator.uniform(0.1, 3.0, (3, 2, 3))
     moves = generator.uniform(0.2, 4.0, (3, 2, 3, 2)) * (1 - np.eye(2))[:, None]
-    born = [date(2016, 8, 1), date(2010, 8, 1), date(2009, 1, 1), date(2014, 5, 1)]
-    cared = [10, 122, 0, 400]  # half a year ends at 172.6, 60.6, 182.6 days; a year at 365.2 or so
+    born = [date(2016, 8, 17), date(2010, 8, 9), date(2009, 1, 20), date(2014, 5, 3)]
+    cared = [10, 100, 0, 400]
     alike, n_draws = 20, 150
     people = [
         children(alike, placement=p, age_days=(AS_OF - day).days, care_days=care + 1)
@@ -160,14 +160,14 @@ def test_rates_by_age_and_time_in_care_agree_with_a_slow_loop_over_events():
         exits=exits,
         moves=moves,
     )
-    out, _ = counted(model, n_draws=n_draws)
+    out, _ = counted(model, n_draws=n_draws, step=step)
 
     first = date(2026, 4, 1)
     rates = (exits / YEAR_DAYS, moves / YEAR_DAYS, None, np.array(durations) * YEAR_DAYS)
     ends, lived = [], np.zeros((4, alike * n_draws, 3, 2))
     for child, (day, care) in enumerate(zip(born, cared, strict=True)):
         age = (first - day).days
-        turns = [(date(day.year + years, day.month, 1) - day).days for years in ages]
+        turns = [(day.replace(year=day.year + years) - day).days for years in ages]
         for n in range(alike * n_draws):
             end, lived[child, n] = slow_history(
                 generator,
@@ -193,7 +193,7 @@ def test_rates_by_age_and_time_in_care_agree_with_a_slow_loop_over_events():
     days = out.average[:, 0] * 365
     mean = lived.mean(axis=1).sum(axis=0).ravel() * alike
     error = np.sqrt((lived.var(axis=1).sum(axis=0).ravel() * alike) * 2 / n_draws)
-    assert (np.abs(days.mean(axis=1) - mean) < FAR * error + 0.02 * mean + 1e-9).all()
+    assert (np.abs(days.mean(axis=1) - mean) < FAR * error + 1e-9).all()
 
 
 # Ageing
@@ -283,7 +283,7 @@ def test_entrants_who_turn_18_leave_at_their_age():
 
 
 def test_a_move_after_a_birthday_in_the_same_month_is_counted_at_the_new_age():
-    # 10 on 16 April; moves to and fro 90 times a year, so half of the time is spent in each
+    # 10 on 16 April; moves back and forth 90 times a year, so half of the time is spent in each
     age_days = (AS_OF - date(2016, 4, 16)).days
     model = flow(
         names=("foster", "residential"),
@@ -344,6 +344,13 @@ def test_entries_are_poisson_by_age_and_independent_of_one_another():
     assert np.abs(np.corrcoef(held) - np.eye(5)).max() < FAR / 3000**0.5
 
 
+def test_entrants_of_two_ages_have_histories_of_their_own():
+    model = flow(ages=(0, 10, 18), entries=30.0, entry_ages=[[2.0, 3.0], [11.0, 12.0]], exits=3.0)
+    out, _ = counted(model, n_draws=2000)
+    for counts in (out.closing, out.exits, out.average):
+        assert abs(np.corrcoef(counts[:, 0])[0, 1]) < 4 / 2000**0.5
+
+
 @pytest.mark.parametrize("step", ["month", "week"])
 def test_a_months_entries_have_the_variance_of_their_dispersion(step):
     # from 1 to 31 March: one month, whose gamma factor all entries share
@@ -397,7 +404,7 @@ def test_twice_the_entries_give_twice_the_expected_stock():
 
 
 def test_levels_of_entries_wander_as_documented():
-    sd, n = 0.12, 1200
+    sd, n = 0.3, 1200
     model = flow(
         ages=BANDS, entries=200.0, exits=40.0, drift=Drift(entries=sd), start=date(2023, 4, 1)
     )

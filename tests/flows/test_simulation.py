@@ -193,6 +193,7 @@ def test_care_leavers_are_counted_from_18_to_25():
     ds = simulate(model, first_year=FIRST, horizon=4, n_draws=2, seed=1)
     young = ds["care_leavers"].sel(leaver_age="18 to 20").isel(draw=0).values
     older = ds["care_leavers"].sel(leaver_age="21 to 24").isel(draw=0).values
+    assert young[1] == pytest.approx(1)  # of a year, whether or not it is a leap year
     turned = 1 - 106.5 / 365  # the step's middle, 15.5 July, is its day
     # the first leaver is 21 half a year on; the child is 21 in July 2029
     assert young == pytest.approx([0.5 + turned, 1, 1, 106 / 365], abs=0.004)
