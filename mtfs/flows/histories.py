@@ -81,15 +81,18 @@ class Histories:
         A level learnt as the mean of a random walk over a window of W years has wandered by a
         variance of W / 3 (times that of a year's step) by the window's end.
         """
+        drift = self.model.drift
         window = ((self.model.as_of - self.model.start).days + 1) / YEAR_DAYS
+        years = np.arange(len(self.steps.years))[:, None]
+        spread = np.where(years == 0, window / 3 + 0.5, 1.0) ** 0.5
+        entries, exits = (
+            ndtri(uniforms(self.keys, stream, years)) for stream in _DRIFTS.values()
+        )
+        exits = drift.correlation * entries + (1 - drift.correlation**2) ** 0.5 * exits
         found = {}
-        for name, stream in _DRIFTS.items():
-            sd = getattr(self.model.drift, name)
-            years = np.arange(len(self.steps.years))
-            steps = np.where(years == 0, window / 3 + 0.5, 1.0)[:, None] ** 0.5 * sd
-            scores = ndtri(uniforms(self.keys, stream, years[:, None]))
-            walk = np.cumsum(steps * scores, axis=0)
-            found[name] = np.exp(walk - np.cumsum(steps**2, axis=0) / 2)
+        for name, scores in (("entries", entries), ("exits", exits)):
+            steps = spread * getattr(drift, name)
+            found[name] = np.exp(np.cumsum(steps * scores - steps**2 / 2, axis=0))
         return found
 
     def run(self, out: Tally) -> None:

@@ -33,6 +33,8 @@ class Drift(Declared):
 
     entries: Annotated[float, Field(ge=0, le=1)] = 0.0
     exits: Annotated[float, Field(ge=0, le=1)] = 0.0
+    correlation: Annotated[float, Field(gt=-1, lt=1)] = 0.0
+    """of the two steps: where more children come, more go soon after"""
 
 
 # Marginal likelihood of a random walk under Poisson counts and noise that does not last; half of
@@ -42,7 +44,7 @@ class Drift(Declared):
 # part is 0.101 and 0.067; what all share is 0.06 and 0.05. Steps of entries and of exits correlate
 # by 0.48 (0.10): drawn apart, they make the stock of four years spread by a third too much. Exits
 # of totals include turning 18 and follow entries within the year.
-DRIFT = Drift(entries=0.117, exits=0.086)
+DRIFT = Drift(entries=0.117, exits=0.086, correlation=0.48)
 """How far levels wander in England's councils, for want of a longer history of one's own."""
 DRIFT_SOURCE = (
     "Department for Education, Children looked after in England including adoptions, 2006/07 to "
