@@ -226,7 +226,9 @@ class Histories:
         until = np.nextafter(high, low)  # who has a birthday on 1 April is there on 31 March
         people, lane, time = self._first_rings(step, low, high)
         moved, then = self._happen(people, lane, time, step, book)
-        older = np.setdiff1d(self._due(until), moved)
+        waits = self._change[: self._n] <= until
+        waits[moved] = False
+        older = np.flatnonzero(waits)
         new, came = self._enter(step, low, high, book)
         again = 0
         while len(moved) + len(older) + len(new):

@@ -171,17 +171,23 @@ def test_it_keeps_everyone_and_nobody_below_nought():
 def full(entries, **changes):
     """Make a council whose entrants are all bound for in-house places."""
     return busy(
-        people=[children(30), children(10, placement=1)],
         groups=("other",),
         ages=(0, 18),
-        durations=(0.0,),
         from_age=(),
         entry_ages=[[0.0, 3.0]],
         dispersion=0.0,
         season=(1.0,) * 12,
         entries=entries,
         shares=[1.0, 0, 0, 0],
-        **({"exits": 0.0, "moves": 0.0} | changes),
+        **(
+            {
+                "people": [children(30), children(10, placement=1)],
+                "durations": (0.0,),
+                "exits": 0.0,
+                "moves": 0.0,
+            }
+            | changes
+        ),
     )
 
 
@@ -222,6 +228,20 @@ def test_with_a_limit_it_is_near_the_mean_of_many_draws():
         out, _ = counted(model, levers=levers, last_year="2027/28", n_draws=500)
         apart = found.average - out.average.mean(axis=-1)
         assert np.abs(apart).max() < near * found.average.sum(axis=0).min() + 0.3
+
+
+def test_places_become_free_at_the_rates_of_those_who_have_them():
+    # those who have long been there seldom leave; with the rates of new ones far more would fit
+    model = full(
+        400.0,
+        durations=(0.0, 1.0),
+        people=[children(30, age_days=2000, care_days=800)],
+        exits=np.array([3.0, 0.1]),
+    )
+    found = followed(model, levers=[limit(30)])
+    out, _ = counted(model, levers=[limit(30)], n_draws=200)
+    assert found.closing[0, 0] == pytest.approx(30, abs=0.5)
+    assert found.average[0, 0] == pytest.approx(out.average[0, 0].mean(), abs=0.5)
 
 
 def test_homes_take_as_many_as_they_have_places_for():
