@@ -433,6 +433,19 @@ def test_rates_of_exit_wander_as_documented_and_entries_do_not():
     assert np.log(hazard).var(ddof=1) == pytest.approx(wanted, rel=4 * (2 / n) ** 0.5)
 
 
+def test_levels_of_entries_and_exits_wander_together_as_they_correlate():
+    sd, n, correlation = 0.5, 400, 0.6
+    cases = {"people": [children(2000)], "exits": 0.3, "entries": 2000.0}
+    wander = {"entries": sd, "exits": sd}
+    apart, _ = counted(flow(**cases, drift=Drift(**wander)), n_draws=n)
+    tied, _ = counted(flow(**cases, drift=Drift(**wander, correlation=correlation)), n_draws=n)
+    assert (apart.entries == tied.entries).all()
+    for out, wanted in ((apart, 0.0), (tied, correlation)):
+        levels = np.log([total(out.entries)[0], (total(out.exits) / total(out.average))[0]])
+        found = np.arctanh(np.corrcoef(levels)[0, 1])
+        assert abs(found - np.arctanh(wanted)) < 4 / (n - 3) ** 0.5
+
+
 # Conservation
 
 
@@ -460,7 +473,7 @@ def busy(**changes):
         "moves": generator.uniform(0.1, 3.0, (2, 5, 4, 3, 4)),
         "entries": generator.uniform(2.0, 12.0, (2, 5)),
         "dispersion": 0.2,
-        "drift": Drift(entries=0.1, exits=0.1),
+        "drift": Drift(entries=0.1, exits=0.1, correlation=0.5),
     }
     return flow(**(parts | changes))
 
