@@ -1,5 +1,6 @@
 """Reading SSDA903 returns from files: both layouts, and what is wrong with wrong ones."""
 
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -127,6 +128,15 @@ def test_a_return_drawn_within_its_year_says_so_with_as_of(tmp_path):
     assert found.latest == pd.Timestamp("2019-12-31")
     with pytest.raises(MtfsError, match="'as_of' is 2018-12-31; the last return is of the year to"):
         load_episodes(tmp_path, as_of="2018-12-31")
+    with pytest.raises(MtfsError, match="'as_of' is 'soon'; expected a day such as 2026-03-31"):
+        load_episodes(tmp_path, as_of="soon")
+
+
+def test_a_return_of_a_year_that_is_not_over_must_say_its_last_day(tmp_path):
+    ahead = f"{date.today().year + 2}-episodes"  # noqa: DTZ011 - dates of returns have no zone
+    write(tmp_path, **{ahead: FIRST, f"{ahead[:4]}-header": PEOPLE})
+    with pytest.raises(MtfsError, match="in the future; say up to which day it knows"):
+        load_episodes(tmp_path)
 
 
 def test_a_corrected_date_of_birth_counts_and_is_reported(tmp_path):
@@ -205,9 +215,14 @@ def test_uasc_are_told_by_a_blank_duc_in_their_file_and_a_date_elsewhere(tmp_pat
             "older-episodes.csv: names no year, and 2019-episodes.csv does",
         ),
         ({"episodes": FIRST.replace("/2018", "/2199")}, "after today"),
-        ({"2019_of_episodes": EPISODES, "2019_of_header": PEOPLE}, "no episode of care is left"),
+        ({"2019_of_episodes": EPISODES, "2019_of_header": PEOPLE}, "no episode stands under the"),
+        ({"2019_of_episodes": FIRST.replace("CIN", "DECOM", 1)}, "has 2 columns named DECOM"),
+        ({"2019_of_episodes": FIRST + "4,01/06/2018\n"}, "line 5: has 2 fields, and the file 9"),
+        ({"2019_of_episodes": FIRST + "4" + ",x" * 20 + "\n"}, "line 5: has 21 fields, and the f"),
+        ({"2019_of_episodes": EPISODES + "4" + ",x" * 9}, "line 2: has 10 fields, and the file 9"),
         ({"2019_of_episodes": FIRST, "2019_of_header": HEADER}, r"left out were: 3 \(no date of b"),
         ({"2019_of_episodes": '"'}, "is not a CSV file in UTF-8"),
+        ({"2019_of_episodes": ""}, "is not a CSV file in UTF-8"),
         ({"2019_of_episodes": one_file().replace("Anyshire", "", 1)}, "'LA' names no council"),
         ({"2019_of_episodes": one_file().replace(",2020,", ",x,", 1)}, "'YEAR' holds no year"),
         ({"2019_of_episodes": one_file().replace(",N\n", ",?\n", 1)}, r"'UASC' holds \['\?'\]"),

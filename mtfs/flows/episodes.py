@@ -6,14 +6,15 @@ The rules, in this order:
 2. Episodes that end before they begin are left out. Of rows that are the same in every respect one
    is kept.
 3. Of rows of one child that begin on the same day the one of the latest return counts: an episode
-   open in one return is closed in a later one. Within a return the one that is closed counts, and
-   of those the one that ends last. Episodes that end on the day they begin are left out.
+   open in one return is closed in a later one. Within a return one that is closed replaces the
+   open one of the same placement, and else the one that ends last counts, which an open one does.
+   Episodes that end on the day they begin are left out.
 4. Where returns differ about a date of birth, the latest counts. Episodes of children without one
    are left out, of children born after they begin, and of those who are 18 by then.
 5. An episode that is open, or ends after the child's next one begins, ends where the next begins.
    So does one that ends the day before, unless the next begins a period of care.
-6. An episode that is open in a return, of a child of whom later returns of the council know
-   nothing, ends with the year of its return: the child is in care on the last day of that year.
+6. An episode that is open in a return, of a child of whom the council's next return knows nothing,
+   ends with the year of its return: the child is in care on the last day of that year.
 7. An episode that goes on beyond the eighteenth birthday ends on it, and so does the last of a
    child who leaves care in the week before: it leaves because it turns 18.
 
@@ -139,11 +140,10 @@ def make_episodes(rows: pd.DataFrame) -> Episodes:
     report = _Report()
     days = rows.groupby("council", observed=True)
     spans = pd.DataFrame({"first": days["year_start"].min(), "latest": days["year_end"].max()})
-    closed = (rows["end"] > rows["start"]).astype(int) * 2 + rows["end"].isna()
     # children by number, which sorts and compares faster than their names
     child = rows.groupby(_CHILD, observed=True).ngroup()
-    kept = rows.assign(who=child, latest=days["year_end"].transform("max"), closed=closed)
-    kept = kept.sort_values(["who", "start", "year_end", "closed", "end", "line"])
+    kept = rows.assign(who=child, latest=days["year_end"].transform("max"), then=_next(rows))
+    kept = kept.sort_values(["who", "start", "year_end", "end", "line"])  # open ones last
 
     def leave_out(which: Callable[[pd.DataFrame], pd.Series], reason: str) -> None:
         nonlocal kept
@@ -159,9 +159,10 @@ def make_episodes(rows: pd.DataFrame) -> Episodes:
     begins = kept["reason"].eq("S").groupby([kept[name] for name in [*key, "year_end"]])
     kept = kept.assign(begins=begins.transform("max") if len(kept) else False)
     leave_out(lambda x: x.duplicated(same), "the same as another row of its return")
+    leave_out(_closed_elsewhere, "open, and closed in another row of its return")
     leave_out(
         lambda x: x.duplicated([*key, "year_end"], keep="last"),
-        "begins on the day another episode of the child does, which is closed or ends later",
+        "begins on the day another episode of the child does, which ends later",
     )
     leave_out(lambda x: x.duplicated(key, keep="last"), "given again in a later return")
     leave_out(lambda x: x["end"] == x["start"], "ends on the day it begins")
@@ -180,12 +181,34 @@ def make_episodes(rows: pd.DataFrame) -> Episodes:
     return Episodes(_periods(kept, report), report.table(), spans)
 
 
+def _next(rows: pd.DataFrame) -> pd.Series:
+    """Give the last day that the council's next return speaks of; missing if there is none."""
+    returns = rows[["council", "year_end"]].drop_duplicates().sort_values("year_end")
+    then = returns.assign(then=returns.groupby("council", observed=True)["year_end"].shift(-1))
+    found = rows[["council", "year_end"]].merge(then, how="left", validate="many_to_one")
+    return found["then"].set_axis(rows.index)
+
+
+def _closed_elsewhere(rows: pd.DataFrame) -> pd.Series:
+    """Say which are open while the same placement is closed in another row of the return."""
+    placement = ["who", "start", "year_end", "place", "provider"]
+    spans = rows[placement].assign(ends=rows["end"] > rows["start"])
+    # a provider may be missing, and missing ones are the same
+    twice = spans.duplicated(placement, keep=False)
+    ends = spans[twice].groupby(placement, dropna=False, observed=True)["ends"].transform("any")
+    return rows["end"].isna() & ends.reindex(rows.index, fill_value=False)
+
+
 def _ended(rows: pd.DataFrame, report: _Report) -> pd.DataFrame:
     """End episodes where the next begins, with their return's year, or at 18."""
     final = ~rows.duplicated("who", keep="last")
     follows = rows["start"].shift(-1).mask(final)
     linked = ~rows["begins"].shift(-1, fill_value=True)
     end = rows["end"].copy()
+    # nor is its child in the next return if that has neither the episode nor one that begins then
+    gone = end.isna() & rows["then"].notna() & ~(follows <= rows["then"])
+    report.note(rows[gone], "open, of a child the next return does not know: ended with its year")
+    end = end.where(~gone, rows["year_end"] + _DAY)
     for which, what in [
         (end.isna() & follows.notna(), "open, and ended where the child's next begins"),
         (end > follows, "ends after the child's next begins, and was cut there"),
@@ -196,9 +219,6 @@ def _ended(rows: pd.DataFrame, report: _Report) -> pd.DataFrame:
     ]:
         report.note(rows[which], what)
         end = end.where(~which, follows)
-    gone = end.isna() & (rows["year_end"] < rows["latest"])
-    report.note(rows[gone], "open, of a child later returns do not know: ended with its year")
-    end = end.where(~gone, rows["year_end"] + _DAY)
     adult = birthday(rows["born"], ADULT)
     over = (end > adult) | (end.isna() & (adult <= rows["latest"]))
     report.note(rows[over], "goes on beyond the 18th birthday, and was cut there")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -110,8 +112,19 @@ def load_episodes(
     files = _of_councils([each for each in files if each.kind != "other"], council)
     episodes = [each for each in files if each.kind == "episodes"]
     rows = pd.concat([_episode_rows(each) for each in episodes], ignore_index=True)
-    rows = _dated(rows, None if as_of is None else pd.Timestamp(as_of))
+    if rows.empty:
+        msg = f"{source}: no episode stands under the columns {listing(_EPISODES)}"
+        raise MtfsError(msg)
+    rows = _dated(rows, None if as_of is None else _day(as_of))
     return make_episodes(_with_uasc(_with_birth(rows, files), files))
+
+
+def _day(text: str | date) -> pd.Timestamp:
+    try:
+        return pd.Timestamp(date.fromisoformat(text) if isinstance(text, str) else text)
+    except ValueError:
+        msg = f"'as_of' is '{text}'; expected a day such as 2026-03-31"
+        raise MtfsError(msg) from None
 
 
 def _files(source: Path) -> list[Path]:
@@ -126,30 +139,40 @@ def _files(source: Path) -> list[Path]:
 def _read(path: Path) -> _File:
     """Read one file and tell what it holds."""
     try:
-        names = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
-        wanted = [name for name in names if str(name).strip().upper() in _READ]
+        text = path.read_text(encoding="utf-8-sig")
+        held = _columns(path, text)
         # no line is skipped, so that lines can be told from positions
-        rows = pd.read_csv(
-            path,
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            usecols=wanted,
-            skip_blank_lines=False,
-        )
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        msg = f"{path}: is not a CSV file in UTF-8: {error}"
+        rows = pd.read_csv(StringIO(text), dtype=str, na_filter=False, skip_blank_lines=False)
+    except (UnicodeDecodeError, csv.Error, pd.errors.EmptyDataError) as error:
+        msg = f"{path}: is not a CSV file in UTF-8: {str(error).strip()}"
         raise MtfsError(msg) from None
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror or error}"
         raise MtfsError(msg) from None
-    held = {str(name).strip().upper() for name in names}
-    rows.columns = [str(name).strip().upper() for name in rows.columns]
-    rows = pd.DataFrame({name: _distinct(rows[name].fillna(""), "strip") for name in rows.columns})
+    rows = rows.set_axis(held, axis=1).loc[:, [name in _READ for name in held]]
+    rows = pd.DataFrame({name: _distinct(rows[name], "strip") for name in rows.columns})
     if len(rows.columns):
         rows = rows[(rows != "").any(axis=1)]
-    kind = _kind(path, held)
+    kind = _kind(path, set(held))
     return _File(path, rows, kind, _way(path, rows) if kind != "other" else _ISO)
+
+
+def _columns(path: Path, text: str) -> list[str]:
+    """Give the columns in capitals; refuse two of one name, and lines of other lengths."""
+    lines = csv.reader(StringIO(text), strict=True)
+    held = [name.strip().upper() for name in next(lines, [])]
+    for name in sorted(_READ):
+        if held.count(name) > 1:
+            msg = f"{path}: has {held.count(name)} columns named {name}; expected one"
+            raise MtfsError(msg)
+    for fields in lines:
+        if fields and len(fields) != len(held):
+            msg = (
+                f"{path}, line {lines.line_num}: has {len(fields)} fields, and the file "
+                f"{len(held)} columns"
+            )
+            raise MtfsError(msg)
+    return held
 
 
 def _distinct(text: pd.Series, change: Literal["strip", "upper"]) -> pd.Series:
@@ -329,6 +352,14 @@ def _dated(rows: pd.DataFrame, as_of: pd.Timestamp | None) -> pd.DataFrame:
         rows = rows.assign(year_end=year_end.where(year_end < latest, as_of))
     _refuse_late(rows, "the last day of its return")
     _refuse_missing_years(rows)
+    today = pd.Timestamp(date.today())  # noqa: DTZ011 - dates of returns have no zone
+    if (latest := rows["year_end"].max()) > today:
+        ahead = rows.loc[rows["year_end"] == latest, "file"].iloc[0]
+        msg = (
+            f"{ahead}: its return is of the time to {latest:%Y-%m-%d}, which is in the future; say "
+            "up to which day it knows what happened with as_of="
+        )
+        raise MtfsError(msg)
     return rows
 
 

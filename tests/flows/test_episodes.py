@@ -86,10 +86,33 @@ def test_a_period_that_begins_on_the_day_another_ends_is_a_new_one():
     assert found.table["care_start"].nunique() == 2
 
 
-def test_a_child_later_returns_do_not_know_is_in_care_to_the_end_of_its_year():
-    found = make_episodes(rows({**year(2019)}, {"child": "2", "start": "2019-06-01", **year(2020)}))
+def test_a_child_the_next_return_does_not_know_is_in_care_to_the_end_of_its_year():
+    other = {"child": "2", "start": "2019-06-01", **year(2020)}
+    found = make_episodes(rows({**year(2019)}, other))
     assert spells(found)[0] == ("2018-06-01", "2019-04-01")
-    assert "open, of a child later returns do not know: ended with its year" in reasons(found)
+    assert "open, of a child the next return does not know: ended with its year" in reasons(found)
+    again = {"start": "2020-06-01", **year(2021)}
+    found = make_episodes(rows({**year(2019)}, again, other))
+    assert spells(found)[:2] == [("2018-06-01", "2019-04-01"), ("2020-06-01", "open")]
+
+
+def test_a_child_whose_next_episode_is_in_the_next_return_stays_until_then():
+    then = {"start": "2019-06-01", "reason": "P", **year(2020)}
+    found = make_episodes(rows({**year(2019)}, then))
+    assert spells(found) == [("2018-06-01", "2019-06-01"), ("2019-06-01", "open")]
+
+
+def test_an_open_episode_outlives_other_placements_of_the_day():
+    brief = {"place": "K2", "end": "2018-06-03"}
+    found = make_episodes(rows({}, {"place": "U5", "end": "2018-06-01"}, brief))
+    assert spells(found) == [("2018-06-01", "open")]
+    assert found.table["place"].tolist() == ["U4"]
+
+
+def test_a_missing_provider_is_the_same_as_another_missing_one():
+    found = make_episodes(rows({"provider": None}, {"provider": None, "end": "2018-07-01"}))
+    assert spells(found) == [("2018-06-01", "2018-07-01")]
+    assert reasons(found) == {"open, and closed in another row of its return": 1}
 
 
 def test_open_episodes_of_a_council_stay_open_though_another_has_later_returns():
