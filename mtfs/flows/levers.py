@@ -21,8 +21,8 @@ MONTH_DAYS = 365.25 / 12
 _ROUNDING = 1e-9
 _DAY = Field(strict=False)
 
+# resolves an assumption over a plan's years: shape (year, draw) or (year, 1)
 Value: TypeAlias = Callable[[EffectAssumption], Array]
-"""resolves an assumption over a plan's years: shape (year, draw) or (year, 1)"""
 
 
 class Timed(Noted):
