@@ -11,7 +11,7 @@ import xarray as xr
 
 from mtfs.flows.model import FlowModel
 from mtfs.flows.states import YEAR_DAYS
-from mtfs.io.results import beside
+from mtfs.io.results import beside, read_netcdf
 from mtfs.vocabulary import VERSION, MtfsError, PlanError
 
 if TYPE_CHECKING:
@@ -62,15 +62,7 @@ def load_flow(path: str | os.PathLike[str]) -> FlowModel:
         When the model it holds is not one this version can use.
     """
     source = Path(path)
-    if not source.is_file():
-        msg = f"{source}: there is no such file"
-        raise MtfsError(msg)
-    try:
-        with xr.open_dataset(source, engine="h5netcdf") as opened:
-            attrs = dict(opened.attrs)
-    except (OSError, ValueError) as error:
-        msg = f"{source}: is not a NetCDF file: {error}"
-        raise MtfsError(msg) from None
+    attrs = read_netcdf(source).attrs
     if "model" not in attrs:
         hint = "; it holds a projection: mtfs.io.load_gap loads it" if "plan" in attrs else ""
         msg = f"{source}: is not a fitted flow: expected the attribute 'model'{hint}"

@@ -70,22 +70,26 @@ def load_gap(path: str | os.PathLike[str]) -> xr.Dataset:
     MtfsError
         When the file does not exist or is not a projection.
     """
-    source = Path(path)
-    if not source.is_file():
-        msg = f"{source}: there is no such file"
-        raise MtfsError(msg)
-    try:
-        with xr.open_dataset(source, engine="h5netcdf") as opened:
-            ds = opened.load()
-    except (OSError, ValueError) as error:
-        msg = f"{source}: is not a NetCDF file: {error}"
-        raise MtfsError(msg) from None
+    ds = read_netcdf(Path(path))
     require_projection(ds)
     ds = ds.assign_coords(
         {name: coord.astype(str) for name, coord in ds.coords.items() if coord.dtype.kind in "OT"}
     )
     ds.attrs = {key: _plain(value) for key, value in ds.attrs.items()}
     return ds.drop_encoding()
+
+
+def read_netcdf(source: Path) -> xr.Dataset:
+    """Read a NetCDF file into memory."""
+    if not source.is_file():
+        msg = f"{source}: there is no such file"
+        raise MtfsError(msg)
+    try:
+        with xr.open_dataset(source, engine="h5netcdf") as opened:
+            return opened.load()
+    except (OSError, ValueError) as error:
+        msg = f"{source}: is not a NetCDF file: {error}"
+        raise MtfsError(msg) from None
 
 
 def _plain(value: object) -> object:
