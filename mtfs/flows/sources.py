@@ -199,7 +199,6 @@ class Flow(Noted):
         """Give the expected average people of every year gone through, shape (state, year)."""
         steps = self._steps(years)
         resolved = Resolved.of(self.levers, self.model, steps, value=value, years=years)
-
         key = ("expected", _digest(self.model, resolved, steps))
         if (kept := _KEPT.get(key)) is not None:
             return kept[0]
@@ -274,7 +273,7 @@ def _shifted(value: Value, name: str, by: Array) -> Value:
     return lambda assumption: value(assumption) + (by if assumption == name else 0.0)
 
 
-def _digest(model: FlowModel, levers: Resolved, steps: Steps, scores: Array | None = None) -> bytes:
+def _digest(model: FlowModel, levers: Resolved, steps: Steps) -> bytes:
     """Hash all that decides what is simulated."""
     found = hashlib.blake2b(model.digest.encode(), digest_size=16)
     found.update(steps.edges.tobytes())
@@ -282,6 +281,4 @@ def _digest(model: FlowModel, levers: Resolved, steps: Steps, scores: Array | No
         found.update(each.mask.tobytes() + each.factor.tobytes() + each.lever.kind.encode())
     for lever in (*levers.capacities, *levers.homes):
         found.update(lever.model_dump_json().encode())
-    if scores is not None:
-        found.update(scores.tobytes())
     return found.digest()
