@@ -219,6 +219,14 @@ def test_what_does_not_fit_a_flow_is_answered(changes, words):
     assert words in str(caught.value)
 
 
+def test_a_child_population_that_ends_before_the_plan_is_answered():
+    people = {f"{year}/{year % 100 + 1}": 9_000 for year in range(2023, 2028)}
+    model = moving(population=[{"age": "0 to 9", "people": people}])
+    assert plan_of(model, horizon=2).flows[0].model.population[0].age == "0 to 9"
+    with pytest.raises(PlanError, match="model: the population of '0 to 9' has no 2028/29"):
+        plan_of(model, horizon=3)
+
+
 def test_prevention_does_not_reduce_people_who_flow():
     line = {"kind": "prevention", "name": "help", "spend": 1e6, "reduces": "foster"}
     line |= {"effect": 0.2, "effect_at": 1e6, "lag": 0, "ramp": 1, "decay": 0.0}
@@ -298,3 +306,26 @@ def test_the_command_leads_from_a_return_to_a_plan(tmp_path):
     assert [line for line in again.output.splitlines() if line.startswith("2020/21")] == [
         line for line in result.output.splitlines() if line.startswith("2020/21")
     ]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="shared/data/ssda903 is not there")
+def test_the_command_lets_entries_follow_a_population(tmp_path):
+    runner = CliRunner()
+    table = tmp_path / "population.csv"
+    rows = [
+        f"E99,{age},{year},{1000 + 10 * year}" for age in range(18) for year in range(2016, 2026)
+    ]
+    table.write_text("\n".join(["la_code,age,year,value", *rows]) + "\n", encoding="utf-8")
+    out = tmp_path / "children.nc"
+    options = ["--end", "2020-03-31", "--draws", "20", "--seed", "1", "--population", str(table)]
+    result = runner.invoke(app, ["people", str(SHARED), *options, "--output", str(out)])
+    assert result.exit_code == 0, result.output
+    held = mtfs.io.load_flow(out).population
+    assert [each.age for each in held] == ["0", "1 to 4", "5 to 9", "10 to 15", "16 and 17"]
+    assert dict(held[1].people)["2023/24"] == pytest.approx(
+        4 * (1000 + 10 * (2023 + 92 / 365)), abs=0.1
+    )
+    soon = runner.invoke(app, ["people", str(SHARED), *options, "--years", "9"])
+    assert "'0' has no 2025/26" in str(soon.exception)
+    alone = runner.invoke(app, ["people", str(SHARED), "--area", "E99"])
+    assert "--area goes with --population" in alone.output

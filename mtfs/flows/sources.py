@@ -74,7 +74,9 @@ class Flow(Noted):
     def faults(self, years: Sequence[str]) -> Iterator[str]:
         """Say what does not fit a plan's years."""
         try:
-            self._steps(years).require_whole(tuple(years))
+            steps = self._steps(years)
+            steps.require_whole(tuple(years))
+            self.model.by_population(steps.years)
         except MtfsError as error:
             yield str(error)
 
