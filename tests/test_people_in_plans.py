@@ -250,6 +250,85 @@ def test_people_nobody_pays_for_are_pointed_out():
     assert "no line counts the people in homes: they cost nothing" in str(warned[0])
 
 
+def test_people_whom_two_lines_count_are_pointed_out():
+    data = plan_of().model_dump()
+    data["lines"][1]["people"] = {"flow": "children"}
+    _, warned = find_problems(data)
+    words = "lines foster, homes count the same people in foster: right only if each pays for somet"
+    assert [words in str(each) for each in warned] == [True]
+
+
+def test_people_of_some_ages_nobody_pays_for_are_pointed_out():
+    data = plan_of().model_dump()
+    data["lines"][1]["people"] = OF_HOMES | {"ages": ["10 to 17"]}
+    _, warned = find_problems(data)
+    words = "no line counts some of the people in homes, by age or group: they cost nothing"
+    assert [words in str(each) for each in warned] == [True]
+
+
+@pytest.mark.parametrize(
+    ("dates", "words"),
+    [
+        ({"starts": "2029-04-01"}, "starts on 2029-04-01, after the plan's years: it changes"),
+        ({"starts": "2026-03-31"}, "starts on 2026-03-31, within what the flow learnt from"),
+        ({"starts": "2025-04-01", "ends": "2026-04-01"}, "ends on 2026-04-01, before the plan's"),
+        ({"starts": "2029-03-31"}, None),
+        ({"starts": "2026-04-01"}, None),
+    ],
+)
+def test_levers_out_of_the_plans_time_are_pointed_out(dates, words):
+    problems, warned = find_problems(plan_of(levers=[HELP | dates]).model_dump())
+    assert problems == []
+    assert [str(each).partition("'early help': ")[2][: len(words or "")] for each in warned] == (
+        [words] if words else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("people", "words"),
+    [
+        ("children", "found 'children'; expected a number or a mapping with 'flow' or a mapping"),
+        (
+            {"flow": "children", "placement": ["foster"]},
+            "Did you mean 'placements'? It may hold: a",
+        ),
+        ({"flow": "children", "cohort": "x"}, "unknown key 'flow'. It may hold: ages, cohort, ser"),
+    ],
+)
+def test_people_that_are_misspelt_are_answered_with_what_they_may_hold(people, words):
+    data = plan_of().model_dump()
+    data["lines"][0]["people"] = people
+    with pytest.raises(PlanError) as caught:
+        Plan.model_validate(data)
+    assert words in str(caught.value)
+
+
+def test_a_date_is_asked_for_by_example():
+    with pytest.raises(PlanError, match="found '1/4/2027'; expected a date such as 2026-09-01"):
+        plan_of(levers=[HELP | {"starts": "1/4/2027"}])
+
+
+def test_what_leads_to_a_gap_names_the_people_and_how_unusual_they_are():
+    plan = plan_of()
+    draws = mtfs.project_gap(plan, n_draws=2_000, seed=5)["gap"].sel(year="2028/29")
+    event = f"gap 2028/29 > {float(draws.quantile(0.9)):.0f}"
+    found = mtfs.reverse_stress(plan, event, n_draws=2_000, seed=5)
+    # people are all that is uncertain, so the nearest point is the draw at that quantile
+    assert found["distance"].item() == pytest.approx(1.2816, abs=0.01)
+    assert found["form_chance"].item() == pytest.approx(found["chance"].item(), abs=0.002)
+    streams = {
+        spec.name: found["stream_point"].sel(shock=spec.name).values[: 1 if spec.once else None]
+        for spec in plan.shocks()
+    }
+    scores = {
+        s.name: streams[s.name] if s.once else streams[s.name][:, None] for s in plan.shocks()
+    }
+    again = mtfs.project(plan, scores)["gap"].sel(year="2028/29")
+    assert again.item() == pytest.approx(float(draws.quantile(0.9)), rel=0.002)
+    said = mtfs.stress_words(found)
+    assert "the people of 'children' lead further there than in 90% of draws, +1.3" in said
+
+
 def test_a_saved_plan_keeps_its_flow_beside_it(tmp_path):
     plan = plan_of(levers=[HELP])
     file = mtfs.save_plan(plan, tmp_path / "plan.yaml")

@@ -216,11 +216,11 @@ class CohortStates(Noted):
         """List what a line each may count: its settings and services."""
         return [*self.settings, *(each.name for each in self.services)]
 
-    def states_of(self, people: CohortPeople) -> list[str]:
-        """List what is counted, of what :meth:`states` lists."""
-        if people.service is not None:
-            return [people.service]
-        return [name for name in self.settings if not people.settings or name in people.settings]
+    def alone(self, state: str) -> CohortPeople:
+        """Ask for everyone in one of :meth:`states`."""
+        if state in self.settings:
+            return CohortPeople(cohort=self.name, settings=(state,))
+        return CohortPeople(cohort=self.name, service=state)
 
     def select(self, people: CohortPeople) -> NDArray[np.bool_]:
         """Mark the states that are asked for, shape (state,); users of services come last."""

@@ -126,7 +126,7 @@ class CapacityLever(Noted):
     kind: Literal["capacity"] = "capacity"
     placement: Name
     places: Count
-    """places from the first day on; at least as many as children there"""
+    """places from the first day on, at least as many as children there; part of one is none"""
     changes: tuple[Places, ...] = ()
     overflow: tuple[Overflow, ...] = Field(min_length=1)
     """shares sum to one"""
