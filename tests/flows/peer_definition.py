@@ -46,7 +46,7 @@ def published_rates(path):
 
 
 def rows_of(folder):
-    """Read all rows of all returns of a folder: child, start, end (or none), place, status, born."""
+    """Read all rows of a folder of returns: child, start, end (or none), place, status, born."""
     found = []
     for path in sorted(folder.glob("*-episodes.csv")):
         rows = pd.read_csv(path, dtype=str)

@@ -176,7 +176,9 @@ def in_continuous_time(stock, rates, ageing, entries, *, days):
 def known(counted, spells, first, last):
     """Make a flow of rates and entries as they were, with nothing learnt."""
     days = (last - first).days + 1
-    rates = over_person_time(spells.assign(to=spells["to"].where(~spells["adult"], -1)), first, last)
+    rates = over_person_time(
+        spells.assign(to=spells["to"].where(~spells["adult"], -1)), first, last
+    )
     rates = rates[:, :LEFT] * YEAR_DAYS
     moves = rates[..., :LEFT] * (1 - np.eye(LEFT))  # within a placement nothing changes
     came = entries_of(spells, first, last)[:, :LEFT]
