@@ -208,6 +208,8 @@ def main() -> None:
     parser.add_argument("--peer-python", help="a Python that has cs-demand-model 0.5.1")
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
+    if not (asked.data / "peer_output").is_dir():
+        parser.error(f"{asked.data}: holds no folder 'peer_output'; name one that does with --data")
     people(asked.data)
     if asked.peer_python:
         speed(asked.data, asked.peer_python, asked.rounds)
