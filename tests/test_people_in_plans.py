@@ -292,7 +292,7 @@ def test_levers_out_of_the_plans_time_are_pointed_out(dates, words):
             {"flow": "children", "placement": ["foster"]},
             "Did you mean 'placements'? It may hold: a",
         ),
-        ({"flow": "children", "cohort": "x"}, "unknown key 'flow'. It may hold: ages, cohort, service"),
+        ({"flow": "children", "cohort": "x"}, "key 'flow'. It may hold: ages, cohort, service"),
     ],
 )
 def test_people_that_are_misspelt_are_answered_with_what_they_may_hold(people, words):
