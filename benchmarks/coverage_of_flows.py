@@ -8,6 +8,7 @@ histories.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -20,13 +21,13 @@ from care_histories import PLACEMENTS, histories_of, truth
 from mtfs.flows.fitting import fit_occurrences
 from mtfs.flows.simulation import simulate
 
-HISTORIES, N_DRAWS = 60, 400
+N_DRAWS = 400
 
 
-def places(children: int, step: str) -> tuple[np.ndarray, np.ndarray]:
+def places(children: int, step: str, seeds: range) -> tuple[np.ndarray, np.ndarray]:
     """Give the share of draws below what came: totals by year, and the last year by placement."""
     totals, last = [], []
-    for seed in range(HISTORIES):
+    for seed in seeds:
         history = histories_of(truth(children, seed=seed), 1, seed=500 + seed, after=4)[0]
         model = fit_occurrences(history.occurrences)
         ds = simulate(model, first_year="2026/27", n_draws=N_DRAWS, seed=1, step=step)
@@ -46,11 +47,17 @@ def _place(drawn: np.ndarray, came: np.ndarray, chance: np.ndarray) -> np.ndarra
 
 def main() -> None:
     """Print coverage by council size, with standard errors."""
-    step = sys.argv[1] if len(sys.argv) > 1 else "month"
-    error = {prob: np.sqrt(prob * (1 - prob) / HISTORIES) for prob in (0.8, 0.95)}
-    print(f"{HISTORIES} histories a size, {N_DRAWS} draws, steps of a {step}")
-    for children in (100, 400, 1000):
-        totals, last = places(children, step)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--step", choices=("month", "week"), default="month")
+    parser.add_argument("--histories", type=int, default=60)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--children", type=int, nargs="*", default=[100, 400, 1000])
+    given = parser.parse_args()
+    seeds = range(given.first_seed, given.first_seed + given.histories)
+    error = {prob: np.sqrt(prob * (1 - prob) / len(seeds)) for prob in (0.8, 0.95)}
+    print(f"{len(seeds)} histories a size, {N_DRAWS} draws, steps of a {given.step}")
+    for children in given.children:
+        totals, last = places(children, given.step, seeds)
         for what, found in [("total, years 1 to 4", totals), ("year 4 by placement", last)]:
             print(f"{children:5d} children, {what}")
             for prob, each in error.items():

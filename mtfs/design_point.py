@@ -29,7 +29,9 @@ _CUTS = np.arange(1, 33) / 32
 _LIMIT = SCORE_LIMIT - STEP  # no score may be larger
 
 
-def approach(measure: Measure, starts: Array, free: NDArray[np.bool_]) -> Array:
+def approach(
+    measure: Measure, starts: Array, free: NDArray[np.bool_], *, steps: float | Array = STEP
+) -> Array:
     """Move points at which an event happens as near to the origin as they can come.
 
     Each step aims where the event would be nearest if all its parts were linear (Rackwitz and
@@ -46,6 +48,9 @@ def approach(measure: Measure, starts: Array, free: NDArray[np.bool_]) -> Array:
         Points at which it happens, shape (score, start).
     free
         Which scores may move, shape (score,).
+    steps
+        Of a score, for differences; one for all or shape (score,). An event that has steps itself
+        along a score needs a wide one.
 
     Returns
     -------
@@ -63,10 +68,11 @@ def approach(measure: Measure, starts: Array, free: NDArray[np.bool_]) -> Array:
     [1.0, 1.0]
     """
     points = along_rays(measure, starts, starts, free)
+    wide = np.broadcast_to(steps, len(points))
     still = 0
     for _ in range(ITERATIONS):
         before = np.linalg.norm(points, axis=0)
-        points = _step(measure, points, free)
+        points = _step(measure, points, free, wide)
         gained = before - np.linalg.norm(points, axis=0)
         still = still + 1 if (gained <= SETTLED * before).all() else 0
         if still == 2:  # noqa: PLR2004 - once more than one poor step
@@ -74,10 +80,10 @@ def approach(measure: Measure, starts: Array, free: NDArray[np.bool_]) -> Array:
     return points
 
 
-def _step(measure: Measure, points: Array, free: NDArray[np.bool_]) -> Array:
+def _step(measure: Measure, points: Array, free: NDArray[np.bool_], steps: Array) -> Array:
     """Move every point once; one that would gain nothing stays."""
     d, n = points.shape
-    margins, slopes = _gradients(measure, points, free)
+    margins, slopes = _gradients(measure, points, free, steps)
     target = points.copy()
     for number in range(n):
         slope = slopes[:, :, number]
@@ -93,19 +99,21 @@ def _step(measure: Measure, points: Array, free: NDArray[np.bool_]) -> Array:
     return np.take_along_axis(found, best[None, :, None], axis=2)[:, :, 0]
 
 
-def _gradients(measure: Measure, points: Array, free: NDArray[np.bool_]) -> tuple[Array, Array]:
+def _gradients(
+    measure: Measure, points: Array, free: NDArray[np.bool_], steps: Array
+) -> tuple[Array, Array]:
     """Give the margins at every point and their slopes in every free score, by differences."""
     d, n = points.shape
     moved = np.flatnonzero(free)
     shifts = np.zeros((d, 2 * len(moved) + 1))
-    shifts[moved, np.arange(len(moved))] = STEP
-    shifts[moved, len(moved) + np.arange(len(moved))] = -STEP
+    shifts[moved, np.arange(len(moved))] = steps[moved]
+    shifts[moved, len(moved) + np.arange(len(moved))] = -steps[moved]
     asked = np.clip(points[:, :, None] + shifts[:, None, :], -_LIMIT, _LIMIT)
     found = measure(asked.reshape(d, -1))[0]
     margins = found.reshape(len(found), n, -1)
     up, down = margins[..., : len(moved)], margins[..., len(moved) : -1]
     slopes = np.zeros((len(found), d, n))
-    slopes[:, moved] = np.moveaxis((up - down) / (2 * STEP), 1, 2)
+    slopes[:, moved] = np.moveaxis((up - down) / (2 * steps[moved]), 1, 2)
     return margins[..., -1], slopes
 
 

@@ -1,16 +1,20 @@
-"""What a plan holds and nothing uses: drivers that move nothing, people nobody pays for."""
+"""What a plan holds to no effect: idle drivers and levers, people nobody pays for, or twice."""
 
 from __future__ import annotations
 
+from datetime import date
+
 from mtfs.checks import Draft, assumption_fields, sources_of
 from mtfs.drivers import Driver
+from mtfs.flows.levers import AnyLever, CapacityLever
+from mtfs.flows.sources import Flow
 from mtfs.lines import Line
-from mtfs.sourcing import uncounted
-from mtfs.vocabulary import Problem
+from mtfs.sourcing import miscounted
+from mtfs.vocabulary import Problem, year_start
 
 
 def unused(draft: Draft) -> list[Problem]:
-    """List drivers that move nothing and people nobody pays for: signs of a gap too small.
+    """List drivers and levers to no effect, people nobody pays for or whom two lines count.
 
     A check says so; making a plan does not, as drivers may wait for lines, or serve as inflation.
     """
@@ -24,5 +28,29 @@ def unused(draft: Draft) -> list[Problem]:
             for path, driver in draft.each(Driver)
             if driver.name not in used
         ),
-        *uncounted(dict(draft.each(Line)), sources_of(draft)),
+        *(
+            Problem((*path, "levers", n), text)
+            for path, flow in draft.each(Flow)
+            for n, lever in enumerate(flow.levers)
+            if (text := _out_of_time(lever, flow, draft)) is not None
+        ),
+        *miscounted(dict(draft.each(Line)), sources_of(draft)),
     ]
+
+
+def _out_of_time(lever: AnyLever, flow: Flow, draft: Draft) -> str | None:
+    """Say why a lever does nothing in the plan's years, or did something before."""
+    if isinstance(lever, CapacityLever) or draft.calendar is None:
+        return None
+    first, last = (year_start(draft.calendar.years[n]) for n in (0, -1))
+    after, known = date(last + 1, 4, 1), flow.model.as_of
+    if lever.starts >= after:
+        return f"starts on {lever.starts}, after the plan's years: it changes nothing"
+    if lever.ends is not None and lever.ends <= date(first, 4, 1):
+        return f"ends on {lever.ends}, before the plan's years"
+    if lever.starts <= known:
+        return (
+            f"starts on {lever.starts}, within what the flow learnt from, to {known}: what it did "
+            "by then is in the flow's rates, and its whole effect comes on top"
+        )
+    return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from mtfs.design_point import along_rays, approach
+from mtfs.design_point import STEP, along_rays, approach
 from mtfs.distributions import quantile_score
 from mtfs.events import ANY
 from mtfs.lines import Grant, RiskLine
@@ -26,14 +26,28 @@ if TYPE_CHECKING:
 
 STARTS = 8  # points from which the nearest is looked for, of as many discrete states as there are
 EACH = 256  # breaching draws of a state that are brought nearer before starts are chosen
+_RANKS_STEP = 0.1  # of the normal score of a rank: dozens of ten thousand draws lie in it
 _STEPPED = frozenset({"discrete", "empirical", "poisson"})  # shapes whose values are steps
 
 
 class Search:
-    """The scores of a plan as points, and the event as a measure of them."""
+    """The scores of a plan as points, and the event as a measure of them.
 
-    def __init__(self, plan: Plan, event: Event) -> None:
+    Near scores of a flow or cohort give no near people: what is drawn of them is a hash of the
+    score. A point has how far towards the event their people lie instead, as a normal score: their
+    rank among the draws, everything else at its median.
+
+    Parameters
+    ----------
+    plan, event
+        What is stressed, and by what.
+    scores
+        Of all shocks, as drawn.
+    """
+
+    def __init__(self, plan: Plan, event: Event, scores: Mapping[str, Array]) -> None:
         self._plan, self._event = plan, event
+        self._ranked: dict[str, tuple[Array, Array]] = {}  # normal scores of ranks, and streams'
         self.specs: Sequence[ShockSpec] = plan.shocks()
         horizon, self._places, start = plan.horizon, {}, 0
         for spec in self.specs:
@@ -50,23 +64,51 @@ class Search:
         for name in self._steps:
             self._stepped[self._places[name]] = True
         self.free = ~self._stepped  # which scores may move
-        unordered = [spec.name for each in plan.people_sources() for spec in each.shocks()]
-        for name in (*stepped, *unordered):  # near scores of a flow give no near people
+        people = [spec.name for each in plan.people_sources() for spec in each.shocks()]
+        for name in stepped:
             self.free[self._places[name]] = False
         self._held = [place for name in stepped for place in range(start)[self._places[name]]]
+        self._wide = np.full(start, STEP)
+        for name in people:
+            self._wide[self._places[name]] = _RANKS_STEP
+            self._ranked[name] = self._rank(name, scores[name])
+
+    def _rank(self, name: str, drawn: Array) -> tuple[Array, Array]:
+        """Order the scores of people by how far towards the event they alone lead."""
+        points = np.zeros((len(self.free), len(drawn)))
+        points[self._places[name]] = drawn
+        order = np.argsort(self.measure(points)[0].min(axis=0), kind="stable")
+        return special.ndtri((np.arange(len(order)) + 0.5) / len(order)), drawn[order]
 
     def flat(self, scores: Mapping[str, Array]) -> Array:
         """Put the scores of all shocks one above the other, shape (score, draw)."""
-        return np.vstack([np.atleast_2d(scores[spec.name]) for spec in self.specs])
+        rows = []
+        for spec in self.specs:
+            row = scores[spec.name]
+            if spec.name in self._ranked:
+                ranks, streams = self._ranked[spec.name]
+                by_stream = np.argsort(streams)
+                row = ranks[by_stream[np.searchsorted(streams[by_stream], row)]]
+            rows.append(np.atleast_2d(row))
+        return np.vstack(rows)
 
     def scores(self, points: Array) -> dict[str, Array]:
-        """Give points of shape (score, draw) as scores by shock."""
-        return {
+        """Give points of shape (score, draw) as scores by shock, as a projection takes them."""
+        found = {
             spec.name: points[self._places[spec.name].start]
             if spec.once
             else points[self._places[spec.name]]
             for spec in self.specs
         }
+        for name, (ranks, streams) in self._ranked.items():
+            after = np.searchsorted(ranks, found[name]).clip(1, len(ranks) - 1)
+            nearer = found[name] - ranks[after - 1] < ranks[after] - found[name]
+            found[name] = np.where(found[name] == 0, 0.0, streams[after - nearer])
+        return found
+
+    def rows(self, points: Array) -> dict[str, Array]:
+        """Give points of shape (score, draw) by shock as they are, shape (year or 1, draw)."""
+        return {spec.name: points[self._places[spec.name]] for spec in self.specs}
 
     def measure(self, points: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Say how far within the event points are, GBP, and whether it happens.
@@ -110,7 +152,7 @@ class Search:
             only = np.zeros(len(starts), dtype=bool)
             only[place] = True
             starts = along_rays(self.measure, starts, starts, only)
-        points = approach(self.measure, starts, self.free)
+        points = approach(self.measure, starts, self.free, steps=self._wide)
         distances = np.linalg.norm(points, axis=0)
         return self._surely(points[:, distances.argmin()]), np.sort(distances)
 

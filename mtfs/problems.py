@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 
 from mtfs.vocabulary import Path, PlanError, Problem, listing, suggest, year_label
 
@@ -31,6 +31,10 @@ _EXPECTED = {
     "tuple_type": "a list in square brackets, one value too",
     "string_type": "text",
     "bool_type": "true or false",
+    "date_type": "a date such as 2026-09-01",
+    "date_parsing": "a date such as 2026-09-01",
+    "date_from_datetime_parsing": "a date such as 2026-09-01",
+    "date_from_datetime_inexact": "a date such as 2026-09-01, without a time",
     "bool_parsing": "true or false",
     "int_from_float": "a whole number",
     "int_parsing_size": "a smaller whole number",
@@ -39,6 +43,12 @@ _EXPECTED = {
         "a name: it starts with a letter from A to Z, a digit or an underscore, has at most 80 "
         "characters and no line break"
     ),
+}
+_FORMS = {
+    "number": "a number",
+    "word": "a word",
+    "list": "a list in square brackets",
+    "mapping": "a mapping",
 }
 _SMART_QUOTES = "\u201c\u201d\u201e\u2018\u2019\u00ab"
 _NUMBER_ERRORS = {"float_type", "float_parsing", "int_type", "int_parsing", "literal_error"}
@@ -133,6 +143,10 @@ def _walk(
         if isinstance(step, int):
             path.append(step)
             continue
+        if step.startswith("form:"):  # which form of a union it was taken for
+            kind = _of_form(kind, step) or kind
+            holder = next(iter(_models(kind)), holder)
+            continue
         tagged = next((m for m in options if step in kind_names(m)), None)
         if tagged is not None and len(options) > 1:  # a pay line also holds a field called pay
             kind = holder = tagged
@@ -142,8 +156,6 @@ def _walk(
             path.append(step)
             kind = owner.model_fields[step].annotation
             holder = owner
-            continue
-        if step.startswith("form:"):  # which form of a union it was taken for
             continue
         path.append(step)
         holder = options[0] if len(options) == 1 else holder
@@ -156,6 +168,15 @@ def _models(kind: Any) -> list[type[BaseModel]]:
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is not None:
         return [model for part in typing.get_args(kind) for model in _models(part)]
     return []
+
+
+def _of_form(kind: Any, tag: str) -> Any:
+    """Find what a union holds under a tag."""
+    parts = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Annotated:
+        held = any(isinstance(each, Tag) and each.tag == tag for each in parts[1:])
+        return parts[0] if held else _of_form(parts[0], tag)
+    return next((found for part in parts if (found := _of_form(part, tag))), None)
 
 
 def kind_names(model: type[BaseModel]) -> tuple[str, ...]:
@@ -183,7 +204,7 @@ def _message(
         else f"value {int(last) + 1} of the list is missing; it must be given",
         "union_tag_not_found": "'kind' is missing; it must be given, one of "
         + listing((name for model in options for name in kind_names(model)), 30),
-        "union_tag_invalid": _unknown_kind(ctx),
+        "union_tag_invalid": _unknown_kind(found, ctx),
         "literal_error": f"found {shown(found)}; expected {ctx.get('expected')}."
         + _nearest_option(found, ctx),
         "value_error": str(ctx.get("error")),
@@ -219,9 +240,13 @@ def _expected(error: str, ctx: Mapping[str, Any], known: Sequence[str]) -> str |
     return _EXPECTED.get(error)
 
 
-def _unknown_kind(ctx: Mapping[str, Any]) -> str:
+def _unknown_kind(found: object, ctx: Mapping[str, Any]) -> str:
     tags = [tag.strip(" '") for tag in str(ctx.get("expected_tags", "")).split(",") if tag]
     tag = str(ctx.get("tag", ""))
+    if tag.startswith("form:"):
+        forms = (form.removeprefix("form:") for form in tags)
+        expected = " or ".join(_FORMS.get(form, f"a mapping with '{form}'") for form in forms)
+        return f"found {shown(found)}; expected {expected}"
     return f"unknown kind '{tag}'.{suggest(tag, tags)} Known kinds: {listing(tags, 30)}."
 
 

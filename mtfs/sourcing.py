@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from mtfs.flows.cohort_states import CohortPeople, CohortStates
 from mtfs.flows.sources import Flow
 from mtfs.lines import CareLine, Line, PreventionLine
@@ -71,13 +73,35 @@ def _unknown(
                 yield Problem((*path, "people", field), text)
 
 
-def uncounted(lines: Mapping[Path, Line], sources: Mapping[Path, Source]) -> Iterator[Problem]:
-    """List states of flows and cohorts that no line counts, so that nothing is paid for them."""
+def miscounted(lines: Mapping[Path, Line], sources: Mapping[Path, Source]) -> Iterator[Problem]:
+    """List people of flows and cohorts whom no line counts, and whom several lines count."""
     for path, source in sources.items():
-        counted: set[str] = set()
-        for line in lines.values():
-            people = line.sourced if isinstance(line, CareLine) else None
-            if people is not None and people.source == source.name:
-                counted.update(source.states_of(people))  # type: ignore[arg-type]
-        if rest := [name for name in source.states() if name not in counted]:
-            yield Problem(path, f"no line counts the people in {listing(rest)}: they cost nothing")
+        counting = {
+            line.name: source.select(line.sourced)  # type: ignore[arg-type]
+            for line in lines.values()
+            if isinstance(line, CareLine)
+            and line.sourced is not None
+            and line.sourced.source == source.name
+        }
+        times = np.sum(list(counting.values()), axis=0) if counting else np.zeros(1, int)
+        inside = {
+            name: source.select(source.alone(name))  # type: ignore[arg-type]
+            for name in source.states()
+        }
+        at = {name: np.broadcast_to(times, mask.shape)[mask] for name, mask in inside.items()}
+        if none := [name for name, held in at.items() if held.max(initial=0) == 0]:
+            yield Problem(path, f"no line counts the people in {listing(none)}: they cost nothing")
+        if some := [name for name, held in at.items() if held.min(initial=1) < 1 <= held.max()]:
+            yield Problem(
+                path,
+                f"no line counts some of the people in {listing(some)}, by age or group: they cost "
+                "nothing",
+            )
+        for name, held in at.items():
+            if held.max(initial=0) > 1:
+                both = [line for line, mask in counting.items() if (mask & inside[name]).any()]
+                yield Problem(
+                    path,
+                    f"lines {listing(both)} count the same people in {name}: right only if each "
+                    "pays for something else",
+                )

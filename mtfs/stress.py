@@ -73,7 +73,9 @@ def reverse_stress(
         - ``importance`` ``(shock)``: the share of each stream of draws in the square of the
           distance; sums to 1. ``score_point`` and ``score_breach`` ``(shock, year)``: standard
           normal scores at the point, and their mean among breaching draws; nan after the first year
-          for what is drawn once (coordinate ``once``). ``score_point`` runs the point again.
+          for what is drawn once (coordinate ``once``). ``stream_point`` runs the point again: it
+          differs for the people of a flow or cohort, whose score says how far towards the event
+          they lie among all draws.
 
     Raises
     ------
@@ -117,7 +119,7 @@ def reverse_stress(
     breaches = wanted.happens(ds)
     happens = breaches.to_numpy()
     _require_some(wanted, ds, happens)
-    search = Search(plan, wanted)
+    search = Search(plan, wanted, scores)
     draws = search.flat(scores)
     point, distances = search.nearest(draws, happens)
     at_point = project(plan, search.scores(np.stack([point, np.zeros_like(point)], axis=1)))
@@ -151,7 +153,7 @@ def reverse_stress(
     if plan.schemes():
         name = "saving_delivered"
         _four(found, "saving", (ds[planned_name(name)], ds[name], at_point[name]), happens)
-    _add_scores(found, search, point, scores, happens)
+    _add_scores(found, search, point, draws[:, happens])
     found.attrs = {
         "title": f"{plan.council}: reverse stress test of {wanted}",
         "council": plan.council,
@@ -294,27 +296,22 @@ def _add_outcomes(
     _four(found, "outcome", (table, whole.assign_attrs(units="GBP"), one), happens)
 
 
-def _add_scores(
-    found: xr.Dataset,
-    search: Search,
-    point: Array,
-    scores: Mapping[str, Array],
-    happens: NDArray[np.bool_],
-) -> None:
+def _add_scores(found: xr.Dataset, search: Search, point: Array, breaching: Array) -> None:
     """Add the scores of every stream, and its share in the square of the distance."""
     if not search.specs:
         return
     horizon = found.sizes["year"]
-    by_shock = search.scores(point[:, None])
-    rows = np.full((3, len(search.specs), horizon), np.nan)
-    n = int(happens.sum())
+    rows = np.full((4, len(search.specs), horizon), np.nan)
+    n = breaching.shape[1]
+    at_point, drawn = search.rows(point[:, None]), search.rows(breaching)
+    streams = search.scores(point[:, None])
     for number, spec in enumerate(search.specs):
         place = slice(0, 1 if spec.once else horizon)
-        drawn = np.atleast_2d(scores[spec.name])[:, happens]
-        rows[0, number, place] = np.ravel(by_shock[spec.name])
-        rows[1, number, place] = drawn.mean(axis=1)
+        rows[0, number, place] = at_point[spec.name][:, 0]
+        rows[1, number, place] = drawn[spec.name].mean(axis=1)
         if n > 1:
-            rows[2, number, place] = drawn.std(axis=1, ddof=1) / math.sqrt(n)
+            rows[2, number, place] = drawn[spec.name].std(axis=1, ddof=1) / math.sqrt(n)
+        rows[3, number, place] = np.ravel(streams[spec.name])
     names = [spec.name for spec in search.specs]
     found.coords["shock"] = names
     found.coords["once"] = ("shock", [spec.once for spec in search.specs])
@@ -323,6 +320,7 @@ def _add_scores(
         ("score_point", rows[0], "scores at the nearest breaching point"),
         ("score_breach", rows[1], "mean scores among breaching draws"),
         ("score_breach_se", rows[2], "standard error"),
+        ("stream_point", rows[3], "scores that give the nearest breaching point again"),
     ):
         found[name] = xr.DataArray(
             row, dims=("shock", "year"), attrs=said | {"long_name": long_name}
@@ -495,6 +493,7 @@ def _others_said(ds: xr.Dataset, plan: Plan) -> list[tuple[float, str]]:
     found = []
     own = {driver.shock_name: driver.name for driver in plan.drivers}
     schemes = {scheme.name for scheme in plan.schemes()}
+    people = {spec.name: each.name for each in plan.people_sources() for spec in each.shocks()}
     last = ds.attrs["span"].rpartition(" ")[2]
     for name in [] if "shock" not in ds.dims else ds["shock"].to_numpy().tolist():
         scores = ds["score_point"].sel(shock=name).to_numpy()
@@ -525,6 +524,9 @@ def _others_said(ds: xr.Dataset, plan: Plan) -> list[tuple[float, str]]:
                 continue
         elif what in _RUNS:
             text = f"{_RUNS[what][up].format(part)} than usual"
+        elif name in people:
+            share = special.ndtr(scores.sum())
+            text = f"the people of '{people[name]}' lead further there than in {share:.0%} of draws"
         else:
             text = name
         found.append((far, text + beside))

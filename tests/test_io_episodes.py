@@ -160,6 +160,7 @@ def test_uasc_are_told_by_a_blank_duc_in_their_file_and_a_date_elsewhere(tmp_pat
 @pytest.mark.parametrize(
     ("files", "match"),
     [
+        ({"plan": "notes:\n  - a, b, c\n"}, "holds no episodes of care"),
         ({"plan": "line,amount\npay,3\n"}, r"holds no episodes of care: .*CHILD, DEC, DECOM"),
         (
             {"2019_of_episodes": FIRST.replace("PLACE,", "PLACEMENT,").replace(",LS", ",LEGAL")},

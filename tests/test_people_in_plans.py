@@ -219,6 +219,14 @@ def test_what_does_not_fit_a_flow_is_answered(changes, words):
     assert words in str(caught.value)
 
 
+def test_a_child_population_that_ends_before_the_plan_is_answered():
+    people = {f"{year}/{year % 100 + 1}": 9_000 for year in range(2023, 2028)}
+    model = moving(population=[{"age": "0 to 9", "people": people}])
+    assert plan_of(model, horizon=2).flows[0].model.population[0].age == "0 to 9"
+    with pytest.raises(PlanError, match="model: the population of '0 to 9' has no 2028/29"):
+        plan_of(model, horizon=3)
+
+
 def test_prevention_does_not_reduce_people_who_flow():
     line = {"kind": "prevention", "name": "help", "spend": 1e6, "reduces": "foster"}
     line |= {"effect": 0.2, "effect_at": 1e6, "lag": 0, "ramp": 1, "decay": 0.0}
@@ -240,6 +248,85 @@ def test_people_nobody_pays_for_are_pointed_out():
     problems, warned = find_problems(data)
     assert problems == []
     assert "no line counts the people in homes: they cost nothing" in str(warned[0])
+
+
+def test_people_whom_two_lines_count_are_pointed_out():
+    data = plan_of().model_dump()
+    data["lines"][1]["people"] = {"flow": "children"}
+    _, warned = find_problems(data)
+    words = "lines foster, homes count the same people in foster: right only if each pays for somet"
+    assert [words in str(each) for each in warned] == [True]
+
+
+def test_people_of_some_ages_nobody_pays_for_are_pointed_out():
+    data = plan_of().model_dump()
+    data["lines"][1]["people"] = OF_HOMES | {"ages": ["10 to 17"]}
+    _, warned = find_problems(data)
+    words = "no line counts some of the people in homes, by age or group: they cost nothing"
+    assert [words in str(each) for each in warned] == [True]
+
+
+@pytest.mark.parametrize(
+    ("dates", "words"),
+    [
+        ({"starts": "2029-04-01"}, "starts on 2029-04-01, after the plan's years: it changes"),
+        ({"starts": "2026-03-31"}, "starts on 2026-03-31, within what the flow learnt from"),
+        ({"starts": "2025-04-01", "ends": "2026-04-01"}, "ends on 2026-04-01, before the plan's"),
+        ({"starts": "2029-03-31"}, None),
+        ({"starts": "2026-04-01"}, None),
+    ],
+)
+def test_levers_out_of_the_plans_time_are_pointed_out(dates, words):
+    problems, warned = find_problems(plan_of(levers=[HELP | dates]).model_dump())
+    assert problems == []
+    assert [str(each).partition("'early help': ")[2][: len(words or "")] for each in warned] == (
+        [words] if words else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("people", "words"),
+    [
+        ("children", "found 'children'; expected a number or a mapping with 'flow' or a mapping"),
+        (
+            {"flow": "children", "placement": ["foster"]},
+            "Did you mean 'placements'? It may hold: a",
+        ),
+        ({"flow": "children", "cohort": "x"}, "key 'flow'. It may hold: ages, cohort, service"),
+    ],
+)
+def test_people_that_are_misspelt_are_answered_with_what_they_may_hold(people, words):
+    data = plan_of().model_dump()
+    data["lines"][0]["people"] = people
+    with pytest.raises(PlanError) as caught:
+        Plan.model_validate(data)
+    assert words in str(caught.value)
+
+
+def test_a_date_is_asked_for_by_example():
+    with pytest.raises(PlanError, match="found '1/4/2027'; expected a date such as 2026-09-01"):
+        plan_of(levers=[HELP | {"starts": "1/4/2027"}])
+
+
+def test_what_leads_to_a_gap_names_the_people_and_how_unusual_they_are():
+    plan = plan_of()
+    draws = mtfs.project_gap(plan, n_draws=2_000, seed=5)["gap"].sel(year="2028/29")
+    event = f"gap 2028/29 > {float(draws.quantile(0.9)):.0f}"
+    found = mtfs.reverse_stress(plan, event, n_draws=2_000, seed=5)
+    # people are all that is uncertain, so the nearest point is the draw at that quantile
+    assert found["distance"].item() == pytest.approx(1.2816, abs=0.01)
+    assert found["form_chance"].item() == pytest.approx(found["chance"].item(), abs=0.002)
+    streams = {
+        spec.name: found["stream_point"].sel(shock=spec.name).values[: 1 if spec.once else None]
+        for spec in plan.shocks()
+    }
+    scores = {
+        s.name: streams[s.name] if s.once else streams[s.name][:, None] for s in plan.shocks()
+    }
+    again = mtfs.project(plan, scores)["gap"].sel(year="2028/29")
+    assert again.item() == pytest.approx(float(draws.quantile(0.9)), rel=0.002)
+    said = mtfs.stress_words(found)
+    assert "the people of 'children' lead further there than in 90% of draws, +1.3" in said
 
 
 def test_a_saved_plan_keeps_its_flow_beside_it(tmp_path):
@@ -298,3 +385,26 @@ def test_the_command_leads_from_a_return_to_a_plan(tmp_path):
     assert [line for line in again.output.splitlines() if line.startswith("2020/21")] == [
         line for line in result.output.splitlines() if line.startswith("2020/21")
     ]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="shared/data/ssda903 is not there")
+def test_the_command_lets_entries_follow_a_population(tmp_path):
+    runner = CliRunner()
+    table = tmp_path / "population.csv"
+    rows = [
+        f"E99,{age},{year},{1000 + 10 * year}" for age in range(18) for year in range(2016, 2026)
+    ]
+    table.write_text("\n".join(["la_code,age,year,value", *rows]) + "\n", encoding="utf-8")
+    out = tmp_path / "children.nc"
+    options = ["--end", "2020-03-31", "--draws", "20", "--seed", "1", "--population", str(table)]
+    result = runner.invoke(app, ["people", str(SHARED), *options, "--output", str(out)])
+    assert result.exit_code == 0, result.output
+    held = mtfs.io.load_flow(out).population
+    assert [each.age for each in held] == ["0", "1 to 4", "5 to 9", "10 to 15", "16 and 17"]
+    assert dict(held[1].people)["2023/24"] == pytest.approx(
+        4 * (1000 + 10 * (2023 + 92 / 365)), abs=0.1
+    )
+    soon = runner.invoke(app, ["people", str(SHARED), *options, "--years", "9"])
+    assert "'0' has no 2025/26" in str(soon.exception)
+    alone = runner.invoke(app, ["people", str(SHARED), "--area", "E99"])
+    assert "--area goes with --population" in alone.output

@@ -257,7 +257,7 @@ def test_bundled_plans_find_a_point_that_breaches(name, event):
 def test_an_optimiser_that_knows_nothing_of_ours_finds_no_nearer_point():
     plan, text = mtfs.load_example("nottinghamshire_2024"), "gap 2028/29 > 150m"
     found = mtfs.reverse_stress(plan, text, n_draws=2000, seed=1)
-    search = Search(plan, parse_event(text))
+    search = Search(plan, parse_event(text), {})
     rows = [found["score_point"].sel(shock=spec.name).values for spec in search.specs]
     point = np.concatenate(
         [row[:1] if spec.once else row for spec, row in zip(search.specs, rows, strict=True)]

@@ -41,6 +41,13 @@ def people(  # noqa: PLR0917 - typer reads options from the signature
     unknown_to: Annotated[
         str | None, typer.Option(help="Placement that unknown codes count as, such as other.")
     ] = None,
+    population: Annotated[
+        Path | None,
+        typer.Option(help="CSV file of children by age and mid-year: entries are proportional."),
+    ] = None,
+    area: Annotated[
+        str | None, typer.Option(help="Which one's population, where there are several.")
+    ] = None,
     first_year: Annotated[
         str | None, typer.Option(help="Such as 2026/27; the first whole year unless given.")
     ] = None,
@@ -65,7 +72,10 @@ def people(  # noqa: PLR0917 - typer reads options from the signature
         "--council": council,
         "--grouping": grouping,
         "--unknown-to": unknown_to,
+        "--population": population,
     }
+    if area is not None and population is None:
+        fail("--area goes with --population")
     if source.suffix == ".nc":
         from mtfs.io import load_flow
 
@@ -74,7 +84,9 @@ def people(  # noqa: PLR0917 - typer reads options from the signature
         model = load_flow(source)
     else:
         episodes = load_episodes(source, as_of=_day(as_of, "--as-of"))
-        model = _fitted(episodes, start, end, council, _grouping(grouping), unknown_to)
+        states = _grouping(grouping)
+        children = None if population is None else _children(population, area, states)
+        model = _fitted(episodes, start, end, council, states, unknown_to, children)
     typer.echo(f"{model!r}\n")
     whole = _first_year(model) if first_year is None else first_year
     seed = seeded(seed)
@@ -98,6 +110,7 @@ def _fitted(  # noqa: PLR0917 - what the command was given
     council: str | None,
     grouping: Grouping,
     unknown_to: str | None,
+    population: dict[str, dict[str, float]] | None,
 ) -> FlowModel:
     from mtfs.flows import fit
 
@@ -111,8 +124,22 @@ def _fitted(  # noqa: PLR0917 - what the command was given
     if first is None:
         first = max(_years_before(last, _YEARS), episodes.first.date())
     return fit(
-        episodes, start=first, end=last, grouping=grouping, council=council, unknown_to=unknown_to
+        episodes,
+        start=first,
+        end=last,
+        grouping=grouping,
+        council=council,
+        unknown_to=unknown_to,
+        population=population,
     )
+
+
+def _children(path: Path, area: str | None, grouping: Grouping) -> dict[str, dict[str, float]]:
+    """Read how many children there are by the grouping's age bands."""
+    from mtfs.flows import population_table
+    from mtfs.io import load_population
+
+    return population_table(load_population(path, area=area), grouping.age_names)
 
 
 def _years_before(day: date, years: int) -> date:

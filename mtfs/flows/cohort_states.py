@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Self, TypeAlias
+from typing import Annotated, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from mtfs.flows.counts import Counted
 from mtfs.flows.levers import Value
 from mtfs.flows.populations import age_range, plain_age
 from mtfs.flows.simulation import shock_of
+from mtfs.flows.states import pairs
 from mtfs.flows.uniforms import Keys, draw_keys, uniforms, word
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array, MtfsError, listing, suggest, year_label, year_start
@@ -37,20 +38,11 @@ PER = 1_000.0  # people that a prevalence is stated of
 EXACT = 1e-6  # how far shares may be from 1 in sum: rounding of what is typed
 
 
-def pairs(data: Any) -> Any:
-    """Turn a mapping into pairs, which are frozen and can be hashed."""
-    return tuple(data.items()) if isinstance(data, Mapping) else data
-
-
 def _names_form(value: object) -> str:
     return "form:number" if form(value) == "form:number" else "form:names"
 
 
 AgeLabel = Annotated[str, BeforeValidator(str), AfterValidator(plain_age)]
-ByYears = Annotated[
-    tuple[tuple[YearLabel, Count], ...], BeforeValidator(pairs), Field(min_length=1)
-]
-"""numbers by financial year, as a mapping"""
 CountBySetting = Annotated[tuple[tuple[Name, Count], ...], BeforeValidator(pairs)]
 ShareBySetting = Annotated[tuple[tuple[Name, Share], ...], BeforeValidator(pairs)]
 ShareOrBySetting = Annotated[
@@ -224,11 +216,11 @@ class CohortStates(Noted):
         """List what a line each may count: its settings and services."""
         return [*self.settings, *(each.name for each in self.services)]
 
-    def states_of(self, people: CohortPeople) -> list[str]:
-        """List what is counted, of what :meth:`states` lists."""
-        if people.service is not None:
-            return [people.service]
-        return [name for name in self.settings if not people.settings or name in people.settings]
+    def alone(self, state: str) -> CohortPeople:
+        """Ask for everyone in one of :meth:`states`."""
+        if state in self.settings:
+            return CohortPeople(cohort=self.name, settings=(state,))
+        return CohortPeople(cohort=self.name, service=state)
 
     def select(self, people: CohortPeople) -> NDArray[np.bool_]:
         """Mark the states that are asked for, shape (state,); users of services come last."""

@@ -14,7 +14,6 @@ from mtfs.flows.cohort_states import (
     EXACT,
     PER,
     AgeLabel,
-    ByYears,
     CohortStates,
     ShareBySetting,
     ShareOrBySetting,
@@ -23,6 +22,7 @@ from mtfs.flows.cohort_states import (
 from mtfs.flows.counts import Ageing, Chances, Counted, Counts, rounded, uneven
 from mtfs.flows.levers import Value
 from mtfs.flows.populations import age_range
+from mtfs.flows.states import ByYears
 from mtfs.flows.uniforms import Keys
 from mtfs.vocabulary import Array, MtfsError, year_label, year_start
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mtfs.flows.arrivals import fit_arrivals
 from mtfs.flows.groupings import STANDARD
-from mtfs.flows.model import DRIFT, Census, Drift, FlowModel
+from mtfs.flows.model import DRIFT, Census, ChildPopulation, Drift, FlowModel
 from mtfs.flows.occurrences import count_occurrences
 from mtfs.flows.rates import FittedRates, fit_rates
 from mtfs.flows.states import Table
@@ -17,6 +17,7 @@ from mtfs.flows.uniforms import keyed, word
 from mtfs.vocabulary import Array, MtfsError, require_share
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from mtfs.flows.episodes import Episodes
@@ -37,6 +38,7 @@ def fit(
     council: str | None = None,
     unknown_to: str | None = None,
     drift: Drift | None = DRIFT,
+    population: Mapping[str, Mapping[str, float]] | None = None,
 ) -> FlowModel:
     """Learn a flow of children through care from the episodes of a window.
 
@@ -59,22 +61,32 @@ def fit(
     drift
         How far levels wander from year to year: what is usual among councils unless given; None
         for levels that stay.
+    population
+        Children living in the area by age band and financial year (averages), from the window's
+        first year to the last that will be simulated: entries of an age band are then proportional
+        to it, those of UASC are not. :func:`mtfs.flows.population_table` makes it of a projection.
 
     Raises
     ------
     MtfsError
         When the window is not within the returns, is shorter than 90 days, or holds nothing to
         learn from; when codes are unknown, or a council is not named.
+    PlanError
+        When a population is of no age band of the grouping, or lacks a year of the window.
     """
     occurrences = count_occurrences(
         episodes, start=start, end=end, grouping=grouping, council=council, unknown_to=unknown_to
     )
     name = council or episodes.councils[0]
-    return fit_occurrences(occurrences, council=name, drift=drift)
+    return fit_occurrences(occurrences, council=name, drift=drift, population=population)
 
 
 def fit_occurrences(
-    occurrences: Occurrences, *, council: str | None = None, drift: Drift | None = None
+    occurrences: Occurrences,
+    *,
+    council: str | None = None,
+    drift: Drift | None = None,
+    population: Mapping[str, Mapping[str, float]] | None = None,
 ) -> FlowModel:
     """Fit a flow to counted events and exposure.
 
@@ -86,6 +98,8 @@ def fit_occurrences(
         Whose children they are.
     drift
         How far levels wander from year to year; not at all unless given.
+    population
+        As for :func:`fit`.
 
     Raises
     ------
@@ -107,6 +121,9 @@ def fit_occurrences(
         arrivals=fit_arrivals(occurrences),
         drift=drift or Drift(),
         average=Table.of(np.round(occurrences.average, 6)),
+        population=tuple(
+            ChildPopulation(age=age, people=people) for age, people in (population or {}).items()
+        ),
         leavers=occurrences.leavers,
         source=(
             f"{len(occurrences.entries):,} entries, {occurrences.exits.sum():,.0f} exits before 18 "

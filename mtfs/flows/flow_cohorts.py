@@ -14,15 +14,14 @@ from mtfs.assumptions import Count, Declared, GrowthAssumption, Name, Number, fo
 from mtfs.distributions import interval, require_interval
 from mtfs.flows.cohort_states import (
     AgeLabel,
-    ByYears,
     CohortStates,
     CountBySetting,
     Wander,
-    pairs,
 )
 from mtfs.flows.counts import Ageing, Chances, Counted, Counts, rounded, uneven
 from mtfs.flows.levers import Value
 from mtfs.flows.populations import age_range
+from mtfs.flows.states import ByYears, pairs
 from mtfs.flows.uniforms import Keys, uniforms, word
 from mtfs.vocabulary import MAX_HORIZON, Array, year_label, year_start
 

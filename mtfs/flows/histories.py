@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaincinv, ndtri
 
 from mtfs.flows.inversion import Ints, chosen, poisson, quantile
@@ -59,6 +58,7 @@ class Histories:
         ages, placements, durations = model.grouping.shape
         self._shape = (len(model.groups), ages, placements, durations)
         self._n_cells = int(np.prod(self._shape))
+        self._labels = np.stack(np.unravel_index(np.arange(self._n_cells), self._shape))
         self._n_states = self._n_cells // durations
         self._n_lanes = 1 + placements
         self._ends = np.append(np.array(model.grouping.durations[1:]) * YEAR_DAYS, np.inf)
@@ -171,7 +171,7 @@ class Histories:
 
     def _next_change(self, people: Ints) -> Array:
         """Give when people's age band or band of time in care changes next."""
-        _, age, _, duration = np.unravel_index(self._row[people] % self._n_cells, self._shape)
+        _, age, _, duration = self._labels.take(self._row[people] % self._n_cells, axis=1)
         change: Array = np.minimum(
             self._birthday(people, age), self._care[people] + self._ends[duration]
         )
@@ -222,7 +222,8 @@ class Histories:
         for cap in self._caps:
             cap.begin(step, self._stock + book.change, self._shape[2])
         until = np.nextafter(high, low)  # who has a birthday on 1 April is there on 31 March
-        people, lane, time = self._first_rings(step, low, high)
+        begins = np.broadcast_to(low, self._n)
+        people, lane, time = self._rings(slice(self._n), begins, high, (step,))
         moved, then = self._happen(people, lane, time, step, book)
         waits = self._change[: self._n] <= until
         waits[moved] = False
@@ -233,10 +234,10 @@ class Histories:
             again += 1
             older, at = self._grow_older(older, book)
             people, now = np.concatenate([moved, older, new]), np.concatenate([then, at, came])
-            rings, lane, time = self._rings(people, now, high, (step, _AGAIN + again))
-            older = people[~rings]
+            who, lane, time = self._rings(people, now, high, (step, _AGAIN + again))
+            older = np.delete(people, who)
             older = older[self._change[older] <= until]
-            moved, then = self._happen(people[rings], lane, time, step, book)
+            moved, then = self._happen(people[who], lane, time, step, book)
             new, came = new[:0], came[:0]
         out.adults_by_step[step] = book.adults.sum(axis=0)
         out.adults[:, year] += book.adults
@@ -248,41 +249,31 @@ class Histories:
         self._stock = self._stock + book.change
         self._count_homes(step, person_days / (high - low), out.homes[:, year], high - low)
 
-    def _first_rings(self, step: int, low: float, high: float) -> tuple[Ints, Ints, Array]:
-        """Find who of those there at the beginning has a clock that rings, which and when."""
-        n = self._n
-        rows = self._row[:n]
-        pairs = []
+    def _rings(
+        self, people: Ints | slice, now: Array, high: float, words: tuple[int, ...]
+    ) -> tuple[Ints, Ints, Array]:
+        """Find whose clock rings before anything else changes: where among people, which, when.
+
+        Clocks run from ``now``, shape (person,). One hash gives the first 8 bits of several clocks;
+        those low enough to ring within a whole step are looked at closely.
+        """
+        keys, rows, change = (each[people] for each in (self._key, self._row, self._change))
+        found = []
         for number, thresholds in enumerate(self._thresholds):
-            lanes = mixed(self._key[:n] + _mark(step, number)).view(np.uint8)
+            lanes = mixed(keys + _mark(*words, number)).view(np.uint8)
             hit = lanes < thresholds.take(rows).view(np.uint8)
             some = np.flatnonzero(hit.view(np.uint64) != 0)
-            who, lane = np.divmod(np.flatnonzero(hit.reshape(n, LANES)[some]), LANES)
+            who, lane = np.divmod(np.flatnonzero(hit.reshape(-1, LANES)[some]), LANES)
             person = some[who]
-            ticks = lanes.reshape(n, LANES)[person, lane]
-            pairs.append((person, lane + number * LANES, ticks))
-        person, lane, ticks = (np.concatenate(each) for each in zip(*pairs, strict=True))
-        fine = uniforms(self._key[person], step, _FINE + lane)
-        time = low - np.log1p(-(ticks + fine) / _TICKS) / self._hazards[rows[person], lane]
-        keep = np.flatnonzero(time < np.minimum(high, self._change[person]))
+            ticks = lanes.reshape(-1, LANES)[person, lane]
+            found.append((person, lane + number * LANES, ticks))
+        person, lane, ticks = (np.concatenate(each) for each in zip(*found, strict=True))
+        fine = uniforms(keys[person], *words, _FINE + lane)
+        waits = -np.log1p(-(ticks + fine) / _TICKS) / self._hazards[rows[person], lane]
+        time = now[person] + waits
+        keep = np.flatnonzero(time < np.minimum(high, change[person]))
         first = keep[_earliest(person[keep], time[keep])]
         return person[first], lane[first], time[first]
-
-    def _rings(
-        self, people: Ints, now: Array, high: float, words: tuple[int, int]
-    ) -> tuple[NDArray[np.bool_], Ints, Array]:
-        """Find whose clock rings before anything else changes: a mask, which and when."""
-        hazards = self._hazards[self._row[people]]
-        chance = uniforms(self._key[people][:, None], *words, np.arange(self._n_lanes))
-        # A superset of those whose clock rings by then: exp(-x) is 1 - x at least.
-        hit = chance > 1 - hazards * (high - now)[:, None]
-        who, lane = np.divmod(np.flatnonzero(hit), self._n_lanes)
-        time = now[who] - np.log(chance[who, lane]) / hazards[who, lane]
-        keep = np.flatnonzero(time < np.minimum(high, self._change[people[who]]))
-        first = keep[_earliest(who[keep], time[keep])]
-        rings = np.zeros(len(people), bool)
-        rings[who[first]] = True
-        return rings, lane[first], time[first]
 
     def _happen(
         self, people: Ints, lane: Ints, time: Array, step: int, book: Book
@@ -364,7 +355,7 @@ class Histories:
         """
         at = self._change[people]
         draw, cell = np.divmod(self._row[people], self._n_cells)
-        group, age, placement, duration = np.unravel_index(cell, self._shape)
+        group, age, placement, duration = self._labels.take(cell, axis=1)
         older = self._birthday(people, age) <= at
         longer = self._care[people] + self._ends[duration] <= at
         adult = older & (age == self._shape[1] - 1)
@@ -405,6 +396,6 @@ def _earliest(person: Ints, time: Array) -> Ints:
     return first
 
 
-def _mark(step: int, number: int) -> Keys:
-    """Give what is added to a child's key for the lanes of a step."""
-    return keyed(np.array(word("lanes"), np.uint64), step, number)
+def _mark(*words: int) -> Keys:
+    """Give what is added to a child's key for its lanes."""
+    return keyed(np.array(word("lanes"), np.uint64), *words)

@@ -126,7 +126,7 @@ class CapacityLever(Noted):
     kind: Literal["capacity"] = "capacity"
     placement: Name
     places: Count
-    """places from the first day on; at least as many as children there"""
+    """places from the first day on, at least as many as children there; part of one is none"""
     changes: tuple[Places, ...] = ()
     overflow: tuple[Overflow, ...] = Field(min_length=1)
     """shares sum to one"""
@@ -261,6 +261,8 @@ class Multiplier:
 class Resolved:
     """Levers on one flow as numbers: what rates are multiplied by in each step, and places."""
 
+    population: Array
+    """what entries are multiplied by as the child population changes, (group, age, step)"""
     multipliers: tuple[Multiplier, ...] = ()
     capacities: tuple[CapacityLever, ...] = ()
     homes: tuple[HomeLever, ...] = ()
@@ -287,7 +289,8 @@ class Resolved:
         Raises
         ------
         MtfsError
-            When an effect has no value for a year, or one that leaves less than no rate.
+            When an effect has no value for a year, or one that leaves less than no rate; when a
+            child population does not reach to the last year.
         """
         first = steps.years.index(years[0])
         plan_year = np.clip(steps.year - first, 0, len(years) - 1)
@@ -308,6 +311,7 @@ class Resolved:
                 moved = lever.in_effect(steps)[:, None] * effect[plan_year]
                 multipliers.append(Multiplier(lever, 1.0 + moved, _mask(lever, model)))
         return cls(
+            model.by_population(steps.years)[..., steps.year],
             tuple(multipliers),
             tuple(lever for lever in levers if isinstance(lever, CapacityLever)),
             tuple(lever for lever in levers if isinstance(lever, HomeLever)),
@@ -331,7 +335,7 @@ class Resolved:
 
     def entries(self, step: int) -> Array:
         """Give what entries are multiplied by, shape (group, age, draw or 1)."""
-        out: Array = np.ones((1, 1, 1))
+        out = self.population[..., step, None]
         for each in self.multipliers:
             if isinstance(each.lever, EntryLever):
                 out = out * _where(each.mask[:, :, 0, 0, None], each.factor[step])

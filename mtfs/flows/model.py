@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal, Self, TypeAlias
@@ -15,11 +15,11 @@ from mtfs.assumptions import Declared
 from mtfs.flows.arrivals import FittedArrivals
 from mtfs.flows.known import KnownArrivals, KnownRates
 from mtfs.flows.rates import FittedRates
-from mtfs.flows.states import ADULT, Grouping, Table
-from mtfs.vocabulary import Array
+from mtfs.flows.states import ADULT, OTHER, AgeName, ByYears, Grouping, Table
+from mtfs.vocabulary import Array, MtfsError, listing, suggest, year_label, year_start
 
 _ROUNDING = 1e-6  # of shares that were written with some digits
-_MONTHS = 12
+_MONTHS, _APRIL = 12, 4
 _DAY = 1 / 365  # a birthday may be a day off the age in years of 365.25 days
 
 Days: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
@@ -50,6 +50,22 @@ DRIFT_SOURCE = (
     "Department for Education, Children looked after in England including adoptions, 2006/07 to "
     "2024/25, OGL v3; 80 of England's upper-tier councils"
 )
+
+
+class ChildPopulation(Declared):
+    """How many children of an age band live in the area: averages of financial years."""
+
+    age: AgeName
+    people: ByYears
+    """from the first year of the window to the last that is simulated"""
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        years = [year for year, _ in self.people]
+        if len(set(years)) < len(years) or min(number for _, number in self.people) <= 0:
+            msg = f"population of '{self.age}': expected every year once, and numbers above 0"
+            raise ValueError(msg)
+        return self
 
 
 class Census(Declared):
@@ -97,6 +113,8 @@ class FlowModel(Declared):
     drift: Drift = Drift()
     average: Table
     """average number of children over the last year, shape (group, age, placement)"""
+    population: tuple[ChildPopulation, ...] = ()
+    """entries of these age bands are proportional to it, those of UASC are not"""
     leavers: tuple[Days, ...] = ()
     """ages in days of those who turned 18 in care and are under 25"""
     source: str | None = None
@@ -127,7 +145,13 @@ class FlowModel(Declared):
             oldest = max(self.census.age_days)
             msg = f"'census.age_days' holds {oldest}, which is {ADULT} or over on {self.as_of}"
             raise ValueError(msg)
-        if faults := [*self._impossible(), *self._impossible_entrants(), *self._too_young()]:
+        faults = [
+            *self._impossible(),
+            *self._impossible_entrants(),
+            *self._too_young(),
+            *self._population_faults(),
+        ]
+        if faults:
             raise ValueError("; ".join(faults))
         return self
 
@@ -180,6 +204,71 @@ class FlowModel(Declared):
                 f"'census' holds {young.sum()} children in '{placement.name}' who are younger than "
                 f"its 'from_age', {placement.from_age}"
             )
+
+    def _population_faults(self) -> Iterator[str]:
+        """Say which populations are of no age band, of one twice, or not of the whole window."""
+        named = [each.age for each in self.population]
+        for age in dict.fromkeys(named):
+            if age not in self.grouping.age_names:
+                near = suggest(age, self.grouping.age_names)
+                yield (
+                    f"'population' has no use for '{age}'.{near} Age bands are: "
+                    f"{', '.join(self.grouping.age_names)}"
+                )
+            if named.count(age) > 1:
+                yield f"'population' holds '{age}' twice"
+        for each in self.population:
+            if missing := self._window().keys() - dict(each.people).keys():
+                yield (
+                    f"the population of '{each.age}' has no {listing(missing)}; entries of the "
+                    f"window, {self.start} to {self.as_of}, are compared with it"
+                )
+
+    def _window(self) -> dict[str, int]:
+        """Count the days of the window in each financial year."""
+        first, last = (day.year - (day.month < _APRIL) for day in (self.start, self.as_of))
+        found = {}
+        for year in range(first, last + 1):
+            opening = max(self.start, date(year, _APRIL, 1))
+            close = min(self.as_of, date(year + 1, _APRIL - 1, 31))
+            found[year_label(year)] = (close - opening).days + 1
+        return found
+
+    def by_population(self, years: Sequence[str]) -> Array:
+        """Give child populations as multiples of the window's averages.
+
+        Entries a day of a child in the window are the same as entries a day over the average
+        number of children in it.
+
+        Parameters
+        ----------
+        years
+            Financial years.
+
+        Returns
+        -------
+        Array
+            Shape (group, age, year); 1 where entries do not follow a population.
+
+        Raises
+        ------
+        MtfsError
+            When a population does not reach so far.
+        """
+        found = np.ones((len(self.groups), len(self.grouping.age_names), len(years)))
+        window = self._window()
+        for each in self.population:
+            people = dict(each.people)
+            if missing := [year for year in years if year not in people]:
+                msg = (
+                    f"the population of '{each.age}' has no {listing(missing)}; expected every "
+                    f"year to {max(years, key=year_start)}"
+                )
+                raise MtfsError(msg)
+            average = sum(people[y] * days for y, days in window.items()) / sum(window.values())
+            row = self.grouping.age_names.index(each.age)
+            found[self.groups.index(OTHER), row] = [people[year] / average for year in years]
+        return found
 
     def to_json(self) -> str:
         """Write the model as canonical JSON, in declared order."""

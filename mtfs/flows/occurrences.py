@@ -171,6 +171,10 @@ def _of_council(episodes: Episodes, council: str | None) -> pd.DataFrame:
 
 def _placements(table: pd.DataFrame, grouping: Grouping, unknown_to: str | None) -> pd.Series:
     """Give each episode the number of its placement."""
+    names = grouping.placement_names
+    if unknown_to is not None and unknown_to not in names:
+        msg = f"'unknown_to' is '{unknown_to}'.{suggest(unknown_to, names)} There is: "
+        raise MtfsError(msg + listing(names))
     number = pd.Series(-1, index=table.index)
     for at, placement in enumerate(grouping.placements):
         fits = (number < 0) & table["place"].isin(placement.codes)
@@ -181,10 +185,6 @@ def _placements(table: pd.DataFrame, grouping: Grouping, unknown_to: str | None)
     if not unknown.any():
         return number
     if unknown_to is not None:
-        names = grouping.placement_names
-        if unknown_to not in names:
-            msg = f"'unknown_to' is '{unknown_to}'.{suggest(unknown_to, names)} There is: "
-            raise MtfsError(msg + listing(names))
         return number.where(~unknown, names.index(unknown_to))
     held = table.loc[unknown, ["place", "provider"]].astype(str).agg(" with provider ".join, axis=1)
     codes = [f"{code} ({count})" for code, count in held.value_counts().items()]

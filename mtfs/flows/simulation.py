@@ -35,7 +35,7 @@ from mtfs.vocabulary import (
 if TYPE_CHECKING:
     from mtfs.flows.model import FlowModel
 
-CHUNK = 256  # draws a thread takes at a time: longer arrays wait less for the interpreter's lock
+CHUNK = 512  # draws a thread takes at a time: longer arrays wait less for the interpreter's lock
 N_DRAWS = 1_000  # unless said otherwise: the standard error of P90 is then about 0.05 of the s.d.
 LEAVER_AGES = (18, 21, 25)  # support to 21, and to 25 on request: Children and Social Work Act 2017
 

@@ -74,7 +74,9 @@ class Flow(Noted):
     def faults(self, years: Sequence[str]) -> Iterator[str]:
         """Say what does not fit a plan's years."""
         try:
-            self._steps(years).require_whole(tuple(years))
+            steps = self._steps(years)
+            steps.require_whole(tuple(years))
+            self.model.by_population(steps.years)
         except MtfsError as error:
             yield str(error)
 
@@ -93,14 +95,15 @@ class Flow(Noted):
         """List its placements: what a line each may count."""
         return list(self._labels["placements"])
 
-    def states_of(self, people: FlowPeople) -> list[str]:
-        """List the placements that are counted, of those :meth:`states` lists."""
-        return [
-            name for name in self.states() if not people.placements or name in people.placements
-        ]
+    def alone(self, state: str) -> FlowPeople:
+        """Ask for everyone in one of :meth:`states`."""
+        return FlowPeople(flow=self.name, placements=(state,))
 
     def select(self, people: FlowPeople) -> NDArray[np.bool_]:
-        """Mark the states that are asked for, shape (state,)."""
+        """Mark the states that are asked for and can be, shape (state,)."""
+        grouping = self.model.grouping
+        homes = np.ones((len(grouping.age_names), self._n_homes))
+        possible = np.concatenate([grouping.allowed, homes], axis=1)
         chosen = [
             np.array([not wanted or name in wanted for name in known], float)
             for known, wanted in [
@@ -109,7 +112,7 @@ class Flow(Noted):
                 (self._labels["placements"], people.placements),
             ]
         ]
-        return np.asarray(np.einsum("g,a,p->gap", *chosen).ravel() > 0)
+        return np.asarray(np.einsum("g,a,p,ap->gap", *chosen, possible).ravel() > 0)
 
     def base(self, years: Sequence[str], planned: Value) -> Array:
         """Give the average people of the base year, shape (state,).

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from mtfs.assumptions import Declared, Name, Number
+from mtfs.assumptions import Count, Declared, Name, Number, YearLabel
 from mtfs.vocabulary import Array
 
 ADULT = 18  # a child leaves care on the eighteenth birthday
@@ -17,6 +17,15 @@ YEAR_DAYS = 365.25  # days in a year of age or of exposure
 OTHER, UASC = "other", "UASC"  # unaccompanied asylum-seeking children flow apart from all others
 
 
+def pairs(data: Any) -> Any:
+    """Turn a mapping into pairs, which are frozen and can be hashed."""
+    return tuple(data.items()) if isinstance(data, Mapping) else data
+
+
+ByYears = Annotated[
+    tuple[tuple[YearLabel, Count], ...], BeforeValidator(pairs), Field(min_length=1)
+]
+"""numbers by financial year, as a mapping"""
 AgeName = Annotated[str, BeforeValidator(lambda x: str(x) if type(x) is int else x)]
 """the label of an age band; a single year of age may be written as a number"""
 

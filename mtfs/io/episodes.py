@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from io import StringIO
@@ -140,7 +140,12 @@ def _read(path: Path) -> _File:
     """Read one file and tell what it holds."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        held = _columns(path, text)
+        lines = csv.reader(StringIO(text), strict=True)
+        held = [name.strip().upper() for name in next(lines, [])]
+        kind = _kind(path, set(held))
+        if kind == "other" and held:
+            return _File(path, pd.DataFrame(), kind, _ISO)
+        _require_even(path, held, lines)
         # no line is skipped, so that lines can be told from positions
         rows = pd.read_csv(StringIO(text), dtype=str, na_filter=False, skip_blank_lines=False)
     except (UnicodeDecodeError, csv.Error, pd.errors.EmptyDataError) as error:
@@ -151,28 +156,20 @@ def _read(path: Path) -> _File:
         raise MtfsError(msg) from None
     rows = rows.set_axis(held, axis=1).loc[:, [name in _READ for name in held]]
     rows = pd.DataFrame({name: _distinct(rows[name], "strip") for name in rows.columns})
-    if len(rows.columns):
-        rows = rows[(rows != "").any(axis=1)]
-    kind = _kind(path, set(held))
-    return _File(path, rows, kind, _way(path, rows) if kind != "other" else _ISO)
+    rows = rows[(rows != "").any(axis=1)]
+    return _File(path, rows, kind, _way(path, rows))
 
 
-def _columns(path: Path, text: str) -> list[str]:
-    """Give the columns in capitals; refuse two of one name, and lines of other lengths."""
-    lines = csv.reader(StringIO(text), strict=True)
-    held = [name.strip().upper() for name in next(lines, [])]
+def _require_even(path: Path, held: Sequence[str], lines: Iterable[list[str]]) -> None:
+    """Refuse two columns of one name, and lines of other lengths."""
     for name in sorted(_READ):
         if held.count(name) > 1:
             msg = f"{path}: has {held.count(name)} columns named {name}; expected one"
             raise MtfsError(msg)
-    for fields in lines:
+    for line, fields in enumerate(lines, start=2):
         if fields and len(fields) != len(held):
-            msg = (
-                f"{path}, line {lines.line_num}: has {len(fields)} fields, and the file "
-                f"{len(held)} columns"
-            )
+            msg = f"{path}, line {line}: has {len(fields)} fields, and the file {len(held)} columns"
             raise MtfsError(msg)
-    return held
 
 
 def _distinct(text: pd.Series, change: Literal["strip", "upper"]) -> pd.Series:

@@ -42,6 +42,7 @@ def flow(
     start=date(2023, 4, 1),
     as_of=AS_OF,
     leavers=(),
+    population=(),
 ):
     """Make a flow; rates, entries and shares are broadcast to their shapes.
 
@@ -91,6 +92,7 @@ def flow(
         drift=drift or Drift(),
         average=Table.of(np.zeros(cells[:3])),
         leavers=leavers,
+        population=population,
     )
 
 

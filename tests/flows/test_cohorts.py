@@ -258,8 +258,8 @@ def test_people_are_selected_by_age_setting_and_service():
     found = {name: np.flatnonzero(cohort.select(each)).tolist() for name, each in chosen.items()}
     assert found == {"special": [1, 3], "age": [2, 3], "transport": [5, 7]}
     assert cohort.states() == ["mainstream", "special", "transport"]
-    assert cohort.states_of(chosen["transport"]) == ["transport"]
-    assert cohort.states_of(chosen["age"]) == ["mainstream", "special"]
+    assert cohort.alone("transport").service == "transport"
+    assert cohort.alone("special").settings == ("special",)
 
 
 def test_states_that_are_not_there_are_named_with_the_nearest():

@@ -63,6 +63,16 @@ def test_a_fitted_flow_runs(model):
     assert float(stock.isel(year=1).std()) > 12
 
 
+def test_entries_may_follow_a_child_population(counted, model):
+    years = {"2023/24": 50_000, "2024/25": 49_000, "2025/26": 48_000, "2026/27": 98_000}
+    found = fit_occurrences(counted, council="Northshire", population={"0": years})
+    assert found.rates == model.rates
+    assert found.arrivals == model.arrivals
+    average = (366 * 50_000 + 365 * 49_000 + 365 * 48_000) / 1096
+    assert found.by_population(["2026/27"])[0, 0, 0] == pytest.approx(98_000 / average)
+    assert FlowModel.model_validate_json(found.to_json()) == found
+
+
 def test_a_table_shows_what_was_seen_and_fitted(counted, model):
     table = rate_table(model)
     assert len(table) == GROUPING.allowed.sum()

@@ -299,7 +299,7 @@ def test_effects_of_draws_act_in_their_draws():
     lever = EntryLever(name="a", starts=DAY_ONE, effect=0.1)
     found = Resolved.of([lever], model, steps, value=lambda _: effects, years=steps.years)
     out = tally(model, found, steps, keys_of(300))
-    base = tally(model, Resolved(), steps, keys_of(300))
+    base = tally(model, resolved(model, (), steps, steps.years), steps, keys_of(300))
     assert same(out, base, where=np.s_[..., ::2])
     gained = (out.entries - base.entries).sum(axis=0)[0, 1::2]
     assert abs(z_of(gained, 45 * 365 / 365.25)) < FAR

@@ -251,6 +251,8 @@ def test_an_unknown_code_is_an_error_that_counts_it_unless_it_is_sent_somewhere(
     assert Counter(found.people["placement"]) == {0: 1, OTHER: 2}
     with pytest.raises(MtfsError, match="Did you mean 'other'"):
         count(*given_rows, unknown_to="othr")
+    with pytest.raises(MtfsError, match="'unknown_to' is 'othr'"):
+        count({}, unknown_to="othr")  # also where no code is unknown
 
 
 def test_a_grouping_without_other_has_no_place_for_the_young():

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flow_models import AS_OF, FIRST, children, counted, flow, keys_of
+from flow_models import AS_OF, FIRST, children, counted, flow, keys_of, resolved
 
 import mtfs.flows.simulation
 from mtfs import MtfsError
-from mtfs.flows.levers import ExitLever, HomeLever, Resolved
+from mtfs.flows.levers import ExitLever, HomeLever
 from mtfs.flows.model import Drift
 from mtfs.flows.simulation import care_leavers, expected_people, simulate, tally
 from mtfs.flows.states import YEAR_DAYS
@@ -110,6 +110,28 @@ def test_the_expected_table_is_the_mean_of_draws():
     assert table["placement"].values.tolist() == ds["placement"].values.tolist()
 
 
+def test_entries_follow_the_child_population_and_no_others_change():
+    years = ("2023/24", "2024/25", "2025/26", "2026/27", "2027/28")
+    people = dict(zip(years, (100, 100, 100, 100, 300), strict=True))
+    parts = {"entries": 30.0, "drift": Drift(), "dispersion": 0.0}
+    models = [council(**parts), council(**parts, population=[{"age": "1 to 4", "people": people}])]
+    level, rising = (
+        simulate(model, first_year=FIRST, horizon=2, n_draws=400, seed=3)["entries"]
+        for model in models
+    )
+    risen = {"group": "other", "age": "1 to 4", "year": "2027/28"}
+    wanted = 3 * 30 * 366 / YEAR_DAYS
+    mean = rising.sel(risen).sum("placement").mean().item()
+    assert abs(mean - wanted) < 4.5 * (wanted / 400) ** 0.5
+    others = rising.copy()
+    others.loc[risen] = level.loc[risen]
+    assert (others == level).all()
+    closing = [expected_people(m, first_year=FIRST, horizon=2)["people_year_end"] for m in models]
+    more = (closing[1] - closing[0]).sum(["group", "age", "placement"])
+    assert more[0] == 0
+    assert 40 < more[1] < 60  # who come evenly over the year, fewer those who leave
+
+
 # The same numbers again
 
 
@@ -144,11 +166,11 @@ def test_the_first_draws_of_many_are_the_same_draws():
 def test_draws_do_not_depend_on_which_others_are_simulated_with_them(monkeypatch):
     model, steps = council(), Steps.between(AS_OF, "2027/28")
     keys = keys_of(90)
-    whole = tally(model, Resolved(), steps, keys)
+    whole = tally(model, resolved(model, (), steps, steps.years), steps, keys)
     monkeypatch.setattr(mtfs.flows.simulation, "CHUNK", 7)
     monkeypatch.setattr(os, "cpu_count", lambda: 5)
-    cut = tally(model, Resolved(), steps, keys)
-    turned = tally(model, Resolved(), steps, keys[::-1])
+    cut = tally(model, resolved(model, (), steps, steps.years), steps, keys)
+    turned = tally(model, resolved(model, (), steps, steps.years), steps, keys[::-1])
     for name in ("average", "closing", "entries", "exits", "adults", "moves", "adults_by_step"):
         assert (getattr(cut, name) == getattr(whole, name)).all()
         assert (getattr(turned, name)[..., ::-1] == getattr(whole, name)).all()
