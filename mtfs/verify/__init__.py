@@ -1,0 +1,41 @@
+"""Were the intervals honest: backtests, scores, and a council's own past plans.
+
+Nothing here shares a formula with :mod:`mtfs.calibrate`. Names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mtfs.verify.backtesting import backtest
+    from mtfs.verify.references import drift, naive, national_drift
+
+_HOMES = {
+    "backtest": "mtfs.verify.backtesting",
+    "drift": "mtfs.verify.references",
+    "naive": "mtfs.verify.references",
+    "national_drift": "mtfs.verify.references",
+}
+
+__all__ = [
+    "backtest",
+    "drift",
+    "naive",
+    "national_drift",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name from its module when it is first used."""
+    if name not in _HOMES:
+        msg = f"module 'mtfs.verify' has no attribute {name!r}"
+        raise AttributeError(msg)
+    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(__all__)
