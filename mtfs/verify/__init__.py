@@ -11,19 +11,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mtfs.verify.backtesting import backtest
     from mtfs.verify.references import drift, naive, national_drift
+    from mtfs.verify.tables import failure_table, pit_table, score_table, status_table
 
 _HOMES = {
     "backtest": "mtfs.verify.backtesting",
     "drift": "mtfs.verify.references",
+    "failure_table": "mtfs.verify.tables",
     "naive": "mtfs.verify.references",
     "national_drift": "mtfs.verify.references",
+    "pit_table": "mtfs.verify.tables",
+    "score_table": "mtfs.verify.tables",
+    "status_table": "mtfs.verify.tables",
 }
 
 __all__ = [
     "backtest",
     "drift",
+    "failure_table",
     "naive",
     "national_drift",
+    "pit_table",
+    "score_table",
+    "status_table",
 ]
 
 
