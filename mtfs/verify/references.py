@@ -179,11 +179,11 @@ def national_drift(
     --------
     >>> import xarray as xr
     >>> held = xr.DataArray(
-    ...     [[100.0, 110.0, 121.0], [50.0, 55.0, 60.5]],
+    ...     [[100.0, 110.0, 121.0], [200.0, 220.0, 242.0]],
     ...     {"council": ["Aston", "Barford"], "year": ["2022/23", "2023/24", "2024/25"]},
     ... )
     >>> national_drift(held, horizon=2, n_draws=1, seed=1).values.round(2).tolist()
-    [[[133.1, 146.41]], [[66.55, 73.21]]]
+    [[[133.1, 146.41]], [[266.2, 292.82]]]
     """
     known = History.of(history, gaps=gaps, breaks=breaks)
     growth = known.growth
