@@ -94,16 +94,17 @@ def load_history(
     levels = _summed(tidy) if add_up else tidy.set_index(["council", "year"])["value"]
     years = range(tidy["year"].min(), tidy["year"].max() + 1)
     councils = sorted(set(tidy["council"]))
-    wide = levels.unstack("year").reindex(index=councils, columns=list(years))
-    kinds = table["unit"].dropna().unique() if "unit" in table.columns else []
+    every = pd.MultiIndex.from_product([councils, years], names=["council", "year"])
+    wide = levels.reindex(every).to_numpy(float).reshape(len(councils), len(years))
+    kinds = list(table["unit"].unique()) if "unit" in table.columns else []
     found = xr.DataArray(
-        wide.to_numpy(float),
+        wide,
         {"council": councils, "year": [year_label(each) for each in years]},
         ("council", "year"),
         name=measure or _only(table, measures) or value,
         attrs={"units": str(kinds[0])} if len(kinds) == 1 else {},
     )
-    if found.isnull().all():
+    if found.isnull().all():  # noqa: PD003 - xarray's
         msg = f"{path}: no row read has a number in column '{value}'"
         raise MtfsError(msg)
     return found
@@ -128,16 +129,14 @@ def _read(path: str | PathLike[str]) -> pd.DataFrame:
     table.columns = [str(name).strip() for name in table.columns]
     table.index = table.index + 2  # lines of the file
     table = table.fillna("").apply(lambda column: column.str.strip())
-    table = table[(table != "").any(axis=1)]
+    table = table.loc[(table != "").any(axis=1)]
     if table.empty:
         msg = f"{path}: holds no rows"
         raise MtfsError(msg)
     return table
 
 
-def _require_columns(
-    table: pd.DataFrame, wanted: Sequence[str], path: str | PathLike[str]
-) -> None:
+def _require_columns(table: pd.DataFrame, wanted: Sequence[str], path: str | PathLike[str]) -> None:
     for name in wanted:
         if name not in table.columns:
             msg = (
@@ -169,9 +168,9 @@ def _of_measure(
 ) -> pd.DataFrame:
     if measure is not None:
         return _chosen(table, measures, measure, path)
-    if measures in table.columns and table[measures].nunique() > 1:
+    if measures in table.columns and len(table[measures].unique()) > 1:
         msg = (
-            f"{path}: holds {table[measures].nunique()} measures; choose with measure=...: "
+            f"{path}: holds {len(table[measures].unique())} measures; choose with measure=...: "
             f"{listing(table[measures].unique())}"
         )
         raise MtfsError(msg)
@@ -252,8 +251,8 @@ def _require_once(tidy: pd.DataFrame, add_up: str | None, path: str | PathLike[s
         )
         msg = (
             f"{path}, {_lines(same)}: council '{row['council']}' has year "
-            f"{year_label(int(row['year']))} more than once, as have {int(twice.sum() - same.sum())} "
-            f"other rows; {hint}"
+            f"{year_label(int(row['year']))} more than once, as have "
+            f"{int(twice.sum() - same.sum())} other rows; {hint}"
         )
         raise MtfsError(msg)
 

@@ -23,11 +23,12 @@ from mtfs.vocabulary import (
     require_count,
     suggest,
     year_label,
+    year_labels,
     year_start,
 )
 
 Forecaster: TypeAlias = Callable[..., xr.DataArray]
-"""``forecaster(history, *, horizon, n_draws, seed, gaps, breaks)`` gives levels, (council, draw, year)"""
+"""``forecaster(history, *, horizon, n_draws, seed, gaps, breaks)`` gives (council, draw, year)"""
 Scale = Literal["log", "level"]
 
 SCORED = "scored"
@@ -131,7 +132,8 @@ def backtest(
     if scale not in get_args(Scale):
         msg = f"scale is {scale!r}; expected 'log' or 'level'"
         raise MtfsError(msg)
-    starts = _origins(origins, known, require_count(horizon, "horizon"))
+    require_count(horizon, "horizon")
+    starts = _origins(origins, known)
     named = _named(forecaster, reference)
     seed = fresh_seed() if seed is None else require_seed(seed)
     status, outcome = _outcomes(known, starts, horizon)
@@ -140,7 +142,7 @@ def backtest(
         then = known.until(known.years[start])
         rows = [known.councils.index(name) for name in then.councils]
         task = _Task(then, horizon, n_draws, _seed(seed, then.years[-1]))
-        # (council, lead); what is not scored is missing
+        # what is not scored is missing
         seen = np.where(status[place] == SCORED, outcome[place], np.nan)[:, rows].T
         for number, (name, call) in enumerate(named.items()):
             draws = task.ask(name, call)
@@ -182,7 +184,7 @@ def _seed(seed: int, origin: str) -> int:
     return int(block_keys(seed, ShockSpec(origin, "backtest"), 1)[0, 0] >> _SEED_SHIFT)
 
 
-def _origins(origins: Sequence[str], known: History, horizon: int) -> list[int]:
+def _origins(origins: Sequence[str], known: History) -> list[int]:
     """Find the origins' places among the years, in order."""
     if isinstance(origins, str) or not len(origins):
         msg = f"origins is {origins!r}; expected a list of years, such as ['{known.years[-2]}']"
@@ -363,14 +365,15 @@ class _Task:
                 f"{answer.sizes.get('draw')} draws; expected council, draw and year, with a draw"
             )
             raise MtfsError(msg)
-        years = [year_label(self.known.start + len(self.known.years) + h) for h in range(self.horizon)]
+        first = year_label(self.known.start + len(self.known.years))
+        years = list(year_labels(first, self.horizon))
         for dim, wanted in (("council", list(self.known.councils)), ("year", years)):
             found = [str(label) for label in answer[dim].to_numpy()] if dim in answer.coords else []
             if sorted(found) != sorted(wanted):
                 odd = set(found) ^ set(wanted) or set(found)
                 msg = (
-                    f"{self._where(name)}: gave {len(found)} {dim} labels, where {len(wanted)} were "
-                    f"asked for; they differ in {listing(odd)}"
+                    f"{self._where(name)}: gave {len(found)} {dim} labels, where {len(wanted)} "
+                    f"were asked for; they differ in {listing(odd)}"
                 )
                 raise MtfsError(msg)
             answer = answer.assign_coords({dim: found}).sel({dim: wanted})

@@ -164,7 +164,8 @@ def optimism_words(table: pd.DataFrame) -> str:
         msg = "expected a table from mtfs.verify.optimism()"
         raise MtfsError(msg)
     lines = []
-    for (quantity, year), row in table.iterrows():  # type: ignore[misc] # the index has two levels
+    for place, row in zip(table.index.to_list(), table.to_dict("records"), strict=True):
+        quantity, year = place
         if row["verdict"] == NO_RECORD:
             continue
         lines.append(

@@ -19,12 +19,13 @@ from mtfs.vocabulary import Array, MtfsError, require_share
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# A judgement, weak on purpose. Before any record the spread is as likely too wide as too narrow, and
-# within a factor of 0.6 to 2.2 with a chance of 90%: an inverse gamma of four degrees of freedom for
-# its square. The shift is worth one plan that came out as today's draws expect.
+# A judgement, weak on purpose. Before any record the spread is as likely too wide as too narrow,
+# and within a factor of 0.6 to 2.2 with a chance of 90%: an inverse gamma of four degrees of
+# freedom for its square. The shift is worth one plan that came out as today's draws expect.
 PRIOR_FREEDOM = 4.0
 PRIOR_PLANS = 1.0
 _PROB = 0.9
+_MOSTLY = 0.5  # a share of the prior above it: the record says less than what was assumed
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Belief:
     """A normal-inverse-gamma distribution of the shift and of the multiplier of the spread.
 
     The multiplier's square is inverse gamma with ``shape`` and ``scale``; given the multiplier, the
-    shift is normal with ``mean`` and variance ``multiplier**2 / plans``, in spreads of today's draws.
+    shift is normal with ``mean`` and variance ``multiplier**2 / plans``, in spreads of today's
+    draws.
     """
 
     mean: float
@@ -216,19 +218,31 @@ class Recalibration:
             if self.basis == "revision"
             else "the year's outturn"
         )
-        lines = [
+        holds = (
             f"The record of the {self.variable} holds {_counted(len(self.errors), 'error')} of "
             f"{_counted(made, 'plan')} against {against}. Where plans overlap in time they share "
-            f"their news: it is worth {_counted(self.independent, 'independent plan')}.",
+            f"their news: it is worth {_counted(self.independent, 'independent plan')}."
+        )
+        wide = (
             f"Spread: today's times {spread['median']:.2g} ({_PROB:.0%} interval "
             f"{spread['low']:.2g} to {spread['high']:.2g}; before the record "
-            f"{spread['low_before']:.2g} to {spread['high_before']:.2g}).",
+            f"{spread['low_before']:.2g} to {spread['high_before']:.2g})."
+        )
+        moved = (
             f"Shift: {shift['median']:+.2g} standard deviations of today's draws "
             f"({shift['low']:+.2g} to {shift['high']:+.2g}; before the record "
-            f"{shift['low_before']:+.2g} to {shift['high_before']:+.2g}).",
+            f"{shift['low_before']:+.2g} to {shift['high_before']:+.2g})."
+        )
+        rests = (
             f"Of the multiplier {spread['prior_share']:.0%} is the prior's, and of the shift "
-            f"{shift['prior_share']:.0%}: read it as a warning, not as a measurement.",
-        ]
+            f"{shift['prior_share']:.0%}: "
+            + (
+                "read it as a warning, not as a measurement."
+                if spread["prior_share"] > _MOSTLY
+                else "the record says more than the prior does."
+            )
+        )
+        lines = [holds, wide, moved, rests]
         if self.basis == "revision":
             lines.append(
                 "It is about where the council's own figure will stand when budgets are set, not "
@@ -263,11 +277,11 @@ def recalibrate(
 ) -> Recalibration:
     """Learn from a council's past plans how far to move and to stretch today's draws.
 
-    Each error is placed among today's draws of as many years ahead: how many standard deviations it
-    lies above the distance at which today's median lies from today's plan. If plans have been off as
-    today's draws expect, such residuals have mean 0 and variance 1. The shift and the multiplier of
-    the spread have a normal-inverse-gamma distribution, with a weak prior and with the errors
-    counted as the independent plans they are worth.
+    Each error is placed among today's draws of as many years ahead: how many standard deviations
+    it lies above the distance at which today's median lies from today's plan. If plans have been
+    off as today's draws expect, such residuals have mean 0 and variance 1. The shift and the
+    multiplier of the spread have a normal-inverse-gamma distribution, with a weak prior and with
+    the errors counted as the independent plans they are worth.
 
     Parameters
     ----------
@@ -296,8 +310,8 @@ def recalibrate(
     """
     if record.quantity != variable:
         msg = (
-            f"the record is of '{record.quantity}' and the draws are of '{variable}'; give a record "
-            f"of '{variable}', or variable='{record.quantity}'"
+            f"the record is of '{record.quantity}' and the draws are of '{variable}'; give a "
+            f"record of '{variable}', or variable='{record.quantity}'"
         )
         raise MtfsError(msg)
     today = _Today.of(ds, variable)
@@ -330,10 +344,12 @@ def recalibrate(
 
 def _scale(miss: Miss, net_budget: float | None, variable: str) -> float:
     if (miss.net_budget is None) != (net_budget is None):
-        lacking, stated = ("the past plans state", "net_budget= is not given")
+        lacking, stated = ("the past plans state net budgets", "net_budget= is not given")
         if net_budget is not None:
             lacking, stated = ("net_budget= is given", "the past plans state none")
-        msg = f"the record of {variable}: {lacking} a net budget and {stated}; state both or neither"
+        msg = (
+            f"the record of {variable}: {lacking} a net budget and {stated}; state both or neither"
+        )
         raise MtfsError(msg)
     if net_budget is None or miss.net_budget is None:
         return 1.0
@@ -367,8 +383,8 @@ class _Today:
         least = 2  # draws, for a spread
         if len(found.draws) < least or not (found.sd > 0).all():
             msg = (
-                f"today's draws of '{variable}' have no spread in some year, so there is nothing to "
-                "stretch; project a plan that is uncertain, with more draws"
+                f"today's draws of '{variable}' have no spread in some year, so there is nothing "
+                "to stretch; project a plan that is uncertain, with more draws"
             )
             raise MtfsError(msg)
         return found

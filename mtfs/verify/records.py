@@ -25,6 +25,8 @@ Adverse = Literal["above", "below"]
 _MADE = re.compile(r"(\d{4})-(\d{2})(?:-\d{2})?")
 _APRIL = 4
 _MONTHS = 12
+# January to March: budgets are set by 11 March (Local Government Finance Act 1992, section 32).
+_BUDGET_MONTHS = 3
 
 
 def _check_made(text: str) -> str:
@@ -223,8 +225,8 @@ def track_record(
     quantity
         What it is: ``"gap"``, or the name of a driver such as ``"pay award"``.
     basis
-        ``"revision"``: against the last plan made before the year began. A year whose budget no
-        plan holds yet is held against the latest plan, and is not settled. ``"outturn"``: against
+        ``"revision"``: against the last plan made before the year began, which is its budget when
+        made from January to March. Otherwise the year is not settled: later plans may revise it. ``"outturn"``: against
         ``outturn``.
     outturn
         What the years came to, by year; with ``basis="outturn"`` only.
@@ -304,8 +306,8 @@ def _require_alike(plans: Sequence[PastPlan], quantity: str) -> None:
     for before, after in pairwise(plans):
         if before.month == after.month:
             msg = (
-                f"{quantity}: two plans were made in {after.made[:7]}; keep the later, or put their "
-                "years into one"
+                f"{quantity}: two plans were made in {after.made[:7]}; keep the later, or put "
+                "their years into one"
             )
             raise MtfsError(msg)
     stated = [plan.made for plan in plans if plan.net_budget is not None]
@@ -319,7 +321,7 @@ def _against_later(plans: Sequence[PastPlan]) -> list[Miss]:
     """Hold every plan against the last one made before each year began."""
     found = []
     for place, plan in enumerate(plans):
-        for year, planned in plan.values:
+        for year, planned in plan.by_year.items():
             start = year_start(year)
             began = start * _MONTHS + _APRIL - 1
             later = [
@@ -330,24 +332,28 @@ def _against_later(plans: Sequence[PastPlan]) -> list[Miss]:
             if not later or plan.month >= began:
                 continue
             last = later[-1]
-            settled = last.made_in == start - 1  # made in the year before: its budget, or near it
-            found.append(_miss(plan, year, planned, last.by_year[year], settled, last.month))
+            settled = began - last.month <= _BUDGET_MONTHS
+            found.append(
+                _miss(plan, year, planned, came=last.by_year[year], settled=settled, end=last.month)
+            )
     return found
 
 
 def _against_outturn(plans: Sequence[PastPlan], outturn: Mapping[str, float]) -> list[Miss]:
     found = []
     for plan in plans:
-        for year, planned in plan.values:
+        for year, planned in plan.by_year.items():
             ended = (year_start(year) + 1) * _MONTHS + _APRIL - 1
             if year not in outturn or plan.month >= ended:
                 continue
-            found.append(_miss(plan, year, planned, float(outturn[year]), True, ended))
+            found.append(
+                _miss(plan, year, planned, came=float(outturn[year]), settled=True, end=ended)
+            )
     return found
 
 
 def _miss(
-    plan: PastPlan, year: str, planned: float, came: float, settled: bool, end: int
+    plan: PastPlan, year: str, planned: float, *, came: float, settled: bool, end: int
 ) -> Miss:
     return Miss(
         made=plan.made,

@@ -82,7 +82,16 @@ def naive(
     pooled = square.sum() / count.sum()
     own = square / np.maximum(count, 1)
     variance = np.where(count < OWN_YEARS, pooled, own)
-    return _walk(known, 0.0, 0.0, np.sqrt(variance), "naive", horizon, n_draws, seed)
+    return _walk(
+        known,
+        "naive",
+        centre=0.0,
+        unsure=0.0,
+        sd=np.sqrt(variance),
+        horizon=horizon,
+        n_draws=n_draws,
+        seed=seed,
+    )
 
 
 def drift(
@@ -98,8 +107,8 @@ def drift(
 
     With n growths of variance s2 about their mean, the variance h years ahead is
     ``s2 * h * (1 + h / n)`` (Hyndman and Athanasopoulos, sections 5.2 and 5.5). Where a council has
-    fewer than five growths, s2 is that of all councils about their own means; without any growth its
-    drift is the mean of all councils' growth.
+    fewer than five growths, s2 is that of all councils about their own means; without any growth
+    its drift is the mean of all councils' growth.
 
     Parameters
     ----------
@@ -142,7 +151,16 @@ def drift(
     centre = np.where(count > 0, mean, everyone)
     sd = np.sqrt(np.maximum(variance, 0.0))  # below 0 by rounding where growth never changed
     unsure = sd / np.sqrt(np.where(count > 0, count, count.sum()))
-    return _walk(known, centre, unsure, sd, "drift", horizon, n_draws, seed)
+    return _walk(
+        known,
+        "drift",
+        centre=centre,
+        unsure=unsure,
+        sd=sd,
+        horizon=horizon,
+        n_draws=n_draws,
+        seed=seed,
+    )
 
 
 def national_drift(
@@ -172,8 +190,8 @@ def national_drift(
     Raises
     ------
     MtfsError
-        When the history cannot be used, or holds no growth in its last four years or fewer than two
-        in all.
+        When the history cannot be used, or holds no growth in its last four years or fewer than
+        two in all.
 
     Examples
     --------
@@ -193,13 +211,22 @@ def national_drift(
     if np.isnan(recent).all() or len(held) < least:
         msg = (
             f"the history holds {len(held)} growths by {known.years[-1]}, and "
-            f"{int((~np.isnan(recent)).sum())} in its last {NATIONAL_YEARS} years; a national drift "
-            "needs two growths, one of them recent"
+            f"{int((~np.isnan(recent)).sum())} in its last {NATIONAL_YEARS} years; a national "
+            "drift needs two growths, one of them recent"
         )
         raise MtfsError(msg)
     centre = float(np.nanmean(recent))
     sd = np.full(len(known.councils), held.std(ddof=1))
-    return _walk(known, centre, 0.0, sd, "national drift", horizon, n_draws, seed)
+    return _walk(
+        known,
+        "national drift",
+        centre=centre,
+        unsure=0.0,
+        sd=sd,
+        horizon=horizon,
+        n_draws=n_draws,
+        seed=seed,
+    )
 
 
 REFERENCES = {"drift": drift, "naive": naive, "national_drift": national_drift}
@@ -226,10 +253,11 @@ def _require_growth(count: float, known: History) -> None:
 
 def _walk(
     known: History,
+    name: str,
+    *,
     centre: Array | float,
     unsure: Array | float,
     sd: Array,
-    name: str,
     horizon: int,
     n_draws: int,
     seed: int | None,
@@ -240,12 +268,12 @@ def _walk(
     ----------
     known
         The history.
+    name
+        Names the streams.
     centre, unsure
         Mean and standard deviation of the drift a year, shape (council,) or one for all.
     sd
         Standard deviation of a year's step, shape (council,).
-    name
-        Names the streams.
     """
     horizon, n_draws = require_count(horizon, "horizon"), require_count(n_draws, "n_draws")
     scores = RandomScores(fresh_seed() if seed is None else require_seed(seed), n_draws)

@@ -92,7 +92,7 @@ def _blocks(n: int, block: int, n_boot: int, seed: int) -> Array:
 def _places(name: str, n: int, size: int, n_boot: int, seed: int) -> NDArray[np.int_]:
     """Draw places from 0 to n - 1, shape (resample, size)."""
     scores = draw_scores([ShockSpec(name, "bootstrap")], RandomScores(seed, n_boot), size)[name]
-    return np.minimum((special.ndtr(scores.T) * n).astype(int), n - 1)
+    return np.asarray(np.minimum((special.ndtr(scores.T) * n).astype(int), n - 1))
 
 
 def _counts(places: NDArray[np.int_], n: int) -> Array:

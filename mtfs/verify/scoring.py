@@ -28,7 +28,8 @@ def library() -> ModuleType:
     except ImportError:
         msg = 'scores are made by scoringrules, which is missing: pip install "mtfs[verify]"'
         raise MtfsError(msg) from None
-    return scoringrules
+    found: ModuleType = scoringrules
+    return found
 
 
 @dataclass(frozen=True)

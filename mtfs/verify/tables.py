@@ -58,8 +58,8 @@ def score_table(
         and ``_high``; ``interval_score_50``, ``_80`` and ``_95``; ``scored`` and ``not_scored``,
         the forecasts of which outcomes are known and not, apart from those after the history. All
         forecasts that are scored count once, so councils and leads with more of them weigh more.
-        ``attrs``: ``prob``, ``block``, ``blocks`` (how many stand beside one another), ``scale`` and
-        ``note``, which says where intervals are too narrow.
+        ``attrs``: ``prob``, ``block``, ``blocks`` (how many stand beside one another), ``scale``
+        and ``note``, which says where intervals are too narrow.
 
     Raises
     ------
@@ -90,9 +90,15 @@ def score_table(
             seed=require_seed(seed),
         )
         found.append(
-            _rows(groups, place, metrics, resamples, names, references, prob).assign(
-                scored=int(counted.sum()), not_scored=groups.lost(place)
-            )
+            _rows(
+                groups,
+                place,
+                metrics,
+                resamples=resamples,
+                names=names,
+                references=references,
+                prob=prob,
+            ).assign(scored=int(counted.sum()), not_scored=groups.lost(place))
         )
         found[-1].index = pd.MultiIndex.from_product([[label], names], names=[by, "forecaster"])
     table = pd.concat(found)
@@ -169,7 +175,7 @@ class _Groups:
 
     def counted(self, place: int) -> NDArray[np.int_]:
         """Count what is scored by origin and council."""
-        return (self.part(self.status, place) == SCORED).sum(axis=-2)
+        return np.asarray((self.part(self.status, place) == SCORED).sum(axis=-2))
 
     def lost(self, place: int) -> int:
         """Count what is not scored, apart from what lies after the history."""
@@ -180,6 +186,7 @@ def _rows(
     groups: _Groups,
     place: int,
     metrics: dict[str, Array],
+    *,
     resamples: Resamples,
     names: list[str],
     references: list[str],
@@ -202,9 +209,10 @@ def _rows(
         with np.errstate(invalid="ignore", divide="ignore"):
             mean, spread = (1 - each / each[row] for each in crps)
         _put(table, f"skill_{name}", mean[:, 0], spread, ends)
-    first = [c for c in table if not c.startswith("interval_score")]
-    last = [c for c in table if c.startswith("interval_score") and c[-1].isdigit()]
-    return table[[*first, *last]]
+    columns = [str(name) for name in table]
+    last = [name for name in columns if name.startswith("interval_score")]
+    first = [name for name in columns if name not in last]
+    return table[[*first, *(name for name in last if name[-1].isdigit())]]
 
 
 def _put(table: pd.DataFrame, name: str, mean: Array, spread: Array, ends: list[float]) -> None:
@@ -217,9 +225,7 @@ def _put(table: pd.DataFrame, name: str, mean: Array, spread: Array, ends: list[
     table[name], table[f"{name}_low"], table[f"{name}_high"] = mean, *limits
 
 
-def failure_table(
-    ds: xr.Dataset, *, prob: float = 0.8, least: float = _HALF
-) -> pd.DataFrame:
+def failure_table(ds: xr.Dataset, *, prob: float = 0.8, least: float = _HALF) -> pd.DataFrame:
     """Show each origin and lead, and where every method failed.
 
     Parameters
@@ -319,7 +325,9 @@ def pit_table(
     require_count(bins, "bins")
     groups = _Groups.of(ds, "all")
     origins = [str(label) for label in ds["origin"].to_numpy()]
-    length = block_of(origins, max(groups.leads)) if block is None else require_count(block, "block")
+    length = (
+        block_of(origins, max(groups.leads)) if block is None else require_count(block, "block")
+    )
     counted = groups.counted(0)
     whole = Resamples(*(np.ones((1, size)) for size in counted.shape))
     resamples = Resamples.draw(
@@ -381,8 +389,8 @@ def _require(ds: object, by: str, prob: float, n_boot: int, *, scored: bool = Tr
         raise MtfsError(msg)
     if lost := [dim for dim in ("forecaster", *_DIMS) if dim not in ds.dims]:
         msg = (
-            f"the backtest has lost its dimension '{lost[0]}'; take a part of it with a list, as in "
-            f"ds.isel({lost[0]}=[0])"
+            f"the backtest has lost its dimension '{lost[0]}'; take a part of it with a list, as "
+            f"in ds.isel({lost[0]}=[0])"
         )
         raise MtfsError(msg)
     if by not in get_args(By):
