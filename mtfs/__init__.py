@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mtfs.explanation import Explanation, explain
     from mtfs.goals import GoalSeek, frontier, goal_seek
     from mtfs.headcounts import people_table
+    from mtfs.history import missing_years
     from mtfs.importance import variance_shares, variance_table
     from mtfs.io import (
         load_example,
@@ -117,6 +118,7 @@ _HOMES = {
     "load_monitoring": "mtfs.io",
     "load_plan": "mtfs.io",
     "load_scenarios": "mtfs.io",
+    "missing_years": "mtfs.history",
     "one_scenario": "mtfs.comparison",
     "outturn_table": "mtfs.outturn",
     "parse_event": "mtfs.targets",
@@ -198,6 +200,7 @@ __all__ = [
     "load_monitoring",
     "load_plan",
     "load_scenarios",
+    "missing_years",
     "one_scenario",
     "outturn_table",
     "parse_event",

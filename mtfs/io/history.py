@@ -129,11 +129,11 @@ def _read(path: str | PathLike[str]) -> pd.DataFrame:
     table.columns = [str(name).strip() for name in table.columns]
     table.index = table.index + 2  # lines of the file
     table = table.fillna("").apply(lambda column: column.str.strip())
-    table = table.loc[(table != "").any(axis=1)]
-    if table.empty:
+    held: pd.DataFrame = table.loc[(table != "").any(axis=1)]
+    if held.empty:
         msg = f"{path}: holds no rows"
         raise MtfsError(msg)
-    return table
+    return held
 
 
 def _require_columns(table: pd.DataFrame, wanted: Sequence[str], path: str | PathLike[str]) -> None:

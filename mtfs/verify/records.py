@@ -226,8 +226,8 @@ def track_record(
         What it is: ``"gap"``, or the name of a driver such as ``"pay award"``.
     basis
         ``"revision"``: against the last plan made before the year began, which is its budget when
-        made from January to March. Otherwise the year is not settled: later plans may revise it. ``"outturn"``: against
-        ``outturn``.
+        made from January to March. Otherwise the year is not settled: later plans may revise it.
+        ``"outturn"``: against ``outturn``.
     outturn
         What the years came to, by year; with ``basis="outturn"`` only.
     adverse
