@@ -168,12 +168,15 @@ def optimism_words(table: pd.DataFrame) -> str:
         quantity, year = place
         if row["verdict"] == NO_RECORD:
             continue
+        one = row["errors"] == 1
+        plans = f"{row['errors']} past plan{'' if one else 's'}"
+        ahead = f"{row['lead']} year{'' if row['lead'] == 1 else 's'} ahead"
         lines.append(
-            f"{quantity}, {year}: {row['verdict']}. The plan states "
-            f"{_shown(row['planned'])}; {row['errors']} past plans {row['lead']} years ahead came "
-            f"out {_shown(row['mean_error'], sign='+')} on average (worth {row['independent']} "
-            f"independent, {row['adverse']:.0%} of errors adverse), so {_shown(row['expected'])} "
-            f"would be like them: {row['below']:.0%} of today's draws lie below that."
+            f"{quantity}, {year}: {row['verdict']}. The plan states {_shown(row['planned'])}; "
+            f"{plans} {ahead} came out {_shown(row['mean_error'], sign='+')} on average (worth "
+            f"{row['independent']} independent, {row['adverse']:.0%} adverse), so "
+            f"{_shown(row['expected'])} would be like {'it' if one else 'them'}: "
+            f"{row['below']:.0%} of today's draws lie below that."
         )
     silent = table["verdict"] == NO_RECORD
     if silent.any():

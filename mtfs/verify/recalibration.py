@@ -344,12 +344,12 @@ def recalibrate(
 
 def _scale(miss: Miss, net_budget: float | None, variable: str) -> float:
     if (miss.net_budget is None) != (net_budget is None):
-        lacking, stated = ("the past plans state net budgets", "net_budget= is not given")
-        if net_budget is not None:
-            lacking, stated = ("net_budget= is given", "the past plans state none")
-        msg = (
-            f"the record of {variable}: {lacking} a net budget and {stated}; state both or neither"
+        found = (
+            "the past plans state net budgets, and net_budget= is not given"
+            if net_budget is None
+            else "net_budget= is given, and the past plans state none"
         )
+        msg = f"the record of {variable}: {found}; state both or neither"
         raise MtfsError(msg)
     if net_budget is None or miss.net_budget is None:
         return 1.0

@@ -159,7 +159,9 @@ def test_a_break_while_the_level_is_missing_still_stands_between():
 def drawn(sd, held, *, horizon, n_draws, seed):
     """A random walk with the true drift and any s.d."""
     steps = np.random.default_rng(seed).normal(0.02, sd, (held.sizes["council"], n_draws, horizon))
-    return forecast(held.to_numpy()[:, -1, None, None] * np.exp(steps.cumsum(axis=2)), held, horizon)
+    return forecast(
+        held.to_numpy()[:, -1, None, None] * np.exp(steps.cumsum(axis=2)), held, horizon
+    )
 
 
 def test_a_calibrated_forecaster_covers_and_an_over_narrow_one_is_found_out():
