@@ -1,11 +1,11 @@
 """Whether today's plan is optimistic against the council's own record."""
 
 import pytest
+from past_plans import BRIGHTON_PAY, EAST_SUSSEX, PAY_SETTLED
 
 import mtfs
 from mtfs.verify import PastPlan, optimism, optimism_words, track_record
 from mtfs.vocabulary import MtfsError
-from past_plans import BRIGHTON_PAY, EAST_SUSSEX, PAY_SETTLED
 
 PAY = track_record(BRIGHTON_PAY, quantity="pay award", basis="outturn", outturn=PAY_SETTLED)
 
@@ -71,7 +71,7 @@ def test_wrong_input_is_answered():
     with pytest.raises(MtfsError, match="no record is given"):
         optimism(plan(0.03), [])
     other = track_record(BRIGHTON_PAY, quantity="pay awrd", basis="outturn", outturn=PAY_SETTLED)
-    with pytest.raises(MtfsError, match="no driver of the plan .* Did you mean 'pay award'"):
+    with pytest.raises(MtfsError, match=r"no driver of the plan .* Did you mean 'pay award'"):
         optimism(plan(0.03), other, seed=1)
     with pytest.raises(MtfsError, match=r"expected a table from mtfs.verify.optimism\(\)"):
         optimism_words(PAY.table())

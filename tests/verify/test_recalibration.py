@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from past_plans import EAST_SUSSEX
 from scipy import stats
 
 import mtfs
 from mtfs.verify import PastPlan, recalibrate, track_record
 from mtfs.verify.recalibration import Belief
 from mtfs.vocabulary import MtfsError
-from past_plans import EAST_SUSSEX
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
 """A council's past plans against what happened, on one basis at a time."""
 
 import pytest
+from past_plans import BRIGHTON_PAY, EAST_SUSSEX, PAY_SETTLED
 
 from mtfs import PlanError
 from mtfs.verify import PastPlan, track_record
 from mtfs.verify.records import Miss, independent_plans
 from mtfs.vocabulary import MtfsError
-from past_plans import BRIGHTON_PAY, EAST_SUSSEX, PAY_SETTLED
 
 
 def plan(made, **more):

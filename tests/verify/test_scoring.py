@@ -20,7 +20,10 @@ def test_crps_is_that_of_a_slow_loop():
     rng = np.random.default_rng(3)
     draws, outcome = rng.normal(size=(5, 4, 30)), rng.normal(size=(5, 4))
     found = score_draws(draws, outcome).crps
-    slow = [[slow_crps(d, y) for d, y in zip(*row, strict=True)] for row in zip(draws, outcome)]
+    slow = [
+        [slow_crps(d, y) for d, y in zip(*row, strict=True)]
+        for row in zip(draws, outcome, strict=True)
+    ]
     np.testing.assert_allclose(found, slow)
 
 
