@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from mtfs.explanation import Explanation, explain
     from mtfs.goals import GoalSeek, frontier, goal_seek
     from mtfs.headcounts import people_table
+    from mtfs.history import missing_years
     from mtfs.importance import variance_shares, variance_table
     from mtfs.io import (
         load_example,
         load_example_monitoring,
         load_example_scenarios,
         load_gap,
+        load_history,
         load_monitoring,
         load_plan,
         load_scenarios,
@@ -70,10 +72,11 @@ if TYPE_CHECKING:
     from mtfs.shifts import Shift, usual_shifts
     from mtfs.stress import reverse_stress, stress_table, stress_words
     from mtfs.targets import Target, parse_event, parse_target
+    from mtfs.verify import backtest
 
 __version__ = VERSION
 
-_ROOMS = ("flows", "io", "plot")  # modules that are used by name, such as mtfs.plot.fan
+_ROOMS = ("flows", "io", "plot", "verify")  # modules that are used by name, such as mtfs.plot.fan
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
@@ -89,6 +92,7 @@ _HOMES = {
     "Target": "mtfs.targets",
     "adequacy_table": "mtfs.adequacy",
     "annual": "mtfs.measures",
+    "backtest": "mtfs.verify",
     "bridge": "mtfs.bridges",
     "bridge_table": "mtfs.attribution",
     "budget_drift": "mtfs.returns",
@@ -110,9 +114,11 @@ _HOMES = {
     "load_example_monitoring": "mtfs.io",
     "load_example_scenarios": "mtfs.io",
     "load_gap": "mtfs.io",
+    "load_history": "mtfs.io",
     "load_monitoring": "mtfs.io",
     "load_plan": "mtfs.io",
     "load_scenarios": "mtfs.io",
+    "missing_years": "mtfs.history",
     "one_scenario": "mtfs.comparison",
     "outturn_table": "mtfs.outturn",
     "parse_event": "mtfs.targets",
@@ -168,6 +174,7 @@ __all__ = [
     "__version__",
     "adequacy_table",
     "annual",
+    "backtest",
     "bridge",
     "bridge_table",
     "budget_drift",
@@ -189,9 +196,11 @@ __all__ = [
     "load_example_monitoring",
     "load_example_scenarios",
     "load_gap",
+    "load_history",
     "load_monitoring",
     "load_plan",
     "load_scenarios",
+    "missing_years",
     "one_scenario",
     "outturn_table",
     "parse_event",

@@ -151,6 +151,37 @@ class History:
         return self.marked(~self.known & after)
 
 
+def missing_years(history: xr.DataArray) -> dict[str, list[str]]:
+    """List the years in which a level is missing after a council's first known one.
+
+    To be looked at, and then declared as gaps: why a figure is missing may matter.
+
+    Parameters
+    ----------
+    history
+        Levels, dimensions ``council`` and ``year``.
+
+    Returns
+    -------
+    dict
+        Years by council; councils of which nothing is missing are left out.
+
+    Raises
+    ------
+    MtfsError
+        When dimensions or labels are not as they should be.
+
+    Examples
+    --------
+    >>> years = ["2021/22", "2022/23", "2023/24"]
+    >>> coords = {"council": ["Aston", "Barford"], "year": years}
+    >>> missing_years(xr.DataArray([[1.0, np.nan, 2.0], [np.nan, 1.0, 2.0]], coords))
+    {'Aston': ['2022/23']}
+    """
+    levels, councils, years = _labelled(history)
+    return History(levels, councils, years, np.zeros(levels.shape, bool)).gaps
+
+
 def _labelled(history: object) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
     """Give the levels and their labels."""
     ordered = _with_dimensions(history)

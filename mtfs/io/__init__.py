@@ -11,6 +11,7 @@ from mtfs.io.documents import (
 from mtfs.io.episodes import load_episodes
 from mtfs.io.flows import load_flow, save_flow
 from mtfs.io.groupings import load_grouping
+from mtfs.io.history import load_history
 from mtfs.io.plans import (
     check_plan,
     example_file,
@@ -47,6 +48,7 @@ __all__ = [
     "load_flow",
     "load_gap",
     "load_grouping",
+    "load_history",
     "load_monitoring",
     "load_plan",
     "load_population",
