@@ -85,9 +85,7 @@ class Histories:
         window = ((self.model.as_of - self.model.start).days + 1) / YEAR_DAYS
         years = np.arange(len(self.steps.years))[:, None]
         spread = np.where(years == 0, window / 3 + 0.5, 1.0) ** 0.5
-        entries, exits = (
-            ndtri(uniforms(self.keys, stream, years)) for stream in _DRIFTS.values()
-        )
+        entries, exits = (ndtri(uniforms(self.keys, stream, years)) for stream in _DRIFTS.values())
         exits = drift.correlation * entries + (1 - drift.correlation**2) ** 0.5 * exits
         found = {}
         for name, scores in (("entries", entries), ("exits", exits)):
