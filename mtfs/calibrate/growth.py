@@ -17,13 +17,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, lgamma, log, log1p
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtfs.calibrate.priors import GrowthPrior
 from mtfs.vocabulary import Array
+
+Factor: TypeAlias = NDArray[np.floating[Any]]
 
 SWEEPS = 750  # kept; a draw rests on one of them
 WARM_UP = 150  # thrown away; proposals learn their width in them
@@ -262,7 +264,8 @@ class _Chain:
         fit -= (tails + 1) / 2 * float(np.log1p(squares / (variance * tails)).sum())
         fit += _lognormal(shape[0], prior.spread, prior.spread_range)
         fit += _lognormal(shape[2], prior.tails - 2, prior.tails_range)
-        return fit - abs(shape[1]) - 2 * log1p(exp(-abs(shape[1])))  # the share is uniform
+        away = abs(float(shape[1]))
+        return fit - away - 2 * log1p(exp(-away))  # the share is uniform
 
     def renew_weights(self) -> None:
         """Renew the normal's weights, councils' own multiples and how alike these are."""
@@ -372,7 +375,7 @@ class _Chain:
 
     def nation_density(
         self, moves: Array, precision: Array, pull: Array
-    ) -> tuple[float, tuple[Array, Array, Array]]:
+    ) -> tuple[float, tuple[Factor, Factor, Factor]]:
         """Give the log density of wander and shock, national growth integrated out."""
         years, size = len(self.years), len(pull)
         prior = np.diag(np.full(size, self.prior.coefficient_sd**2))
@@ -380,8 +383,8 @@ class _Chain:
         factor = np.linalg.cholesky(prior)
         inner = factor.T @ precision @ factor
         inner[np.arange(size), np.arange(size)] += 1.0
-        root: Array = np.linalg.cholesky(inner)
-        centred: Array = np.linalg.solve(root, factor.T @ (pull - precision @ self.expected))
+        root = np.linalg.cholesky(inner)
+        centred = np.linalg.solve(root, factor.T @ (pull - precision @ self.expected))
         fit = 0.5 * float(centred @ centred) - float(np.log(root.diagonal()).sum())
         fit += _lognormal(moves[0], self.prior.wander, self.prior.wander_range)
         fit += _lognormal(moves[1], self.prior.shock, self.prior.shock_range)
