@@ -430,10 +430,16 @@ class _Chain:
         return found
 
 
-def student(rng: np.random.Generator, degrees: Array, shape: tuple[int, ...]) -> Array:
-    """Draw from Student's t distribution, ``degrees`` broadcast to ``shape``."""
+def student(
+    rng: np.random.Generator, weights: np.random.Generator, degrees: Array, shape: tuple[int, int]
+) -> Array:
+    """Draw from Student's t distribution, ``degrees`` broadcast to ``shape``.
+
+    Row by row, and each generator for one thing only: the first rows of many are the few.
+    """
     found: Array = rng.standard_normal(shape)
-    found /= np.sqrt(rng.standard_gamma(np.broadcast_to(degrees / 2, shape)) * 2 / degrees)
+    gammas = weights.standard_gamma(np.broadcast_to(degrees / 2, shape))
+    found /= np.sqrt(gammas * 2 / degrees)
     return found
 
 
@@ -453,8 +459,8 @@ def national_paths(
     """Draw national growth of the years to come, without covariates."""
     shape = (horizon, len(rows))
     degrees = np.array(posterior.national_tails)
-    moves = np.cumsum(posterior.wander[rows] * student(rng, degrees, shape), 0)
-    shocks = posterior.shock[rows] * student(rng, degrees, shape)
+    moves = np.cumsum(posterior.wander[rows] * student(rng, rng, degrees, shape), 0)
+    shocks = posterior.shock[rows] * student(rng, rng, degrees, shape)
     return NationalPaths(rows, posterior.drift[rows] + moves + shocks)
 
 
@@ -466,6 +472,7 @@ def council_paths(
     size: float,
     explained: Array,
     rng: np.random.Generator,
+    weights: np.random.Generator,
 ) -> Array:
     """Draw the logarithms of one council's levels over its last, shape (year, draw).
 
@@ -479,11 +486,12 @@ def council_paths(
         Its last level.
     explained
         Growth that covariates bring, shape (year, draw).
-    rng
-        The council's own.
+    rng, weights
+        The council's own: of normals, and of the weights that make their tails fat.
     """
     rows = nation.rows
-    own = student(rng, posterior.tails[rows], nation.growth.shape)
+    degrees = posterior.tails[rows, None]
+    own = student(rng, weights, degrees, nation.growth.T.shape).T
     own *= posterior.spread[rows] * posterior.own_scale[rows, council]
     share, drift = posterior.size_share[rows], posterior.own_drift[rows, council]
     residual = posterior.residual[rows, council]

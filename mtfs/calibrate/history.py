@@ -68,10 +68,9 @@ def read_history(
     councils = _labels(history, "council")
     _require_years(years)
     _require_once(councils)
-    try:
-        levels = history.transpose("council", "year").to_numpy().astype(np.float64)
-    except (TypeError, ValueError):
-        raise MtfsError(f"the history holds {history.dtype}; expected numbers") from None
+    if history.dtype.kind not in "fiu":
+        raise MtfsError(f"the history holds {history.dtype}; expected numbers")
+    levels = history.transpose("council", "year").to_numpy().astype(np.float64)
     order = sorted(range(len(councils)), key=councils.__getitem__)
     councils, levels = [councils[row] for row in order], levels[order]
     if not councils:

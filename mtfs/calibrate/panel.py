@@ -193,7 +193,7 @@ def _drawn(
     n_draws: int,
     seed: int,
 ) -> Array:
-    """Draw levels, shape (council, draw, year); whole blocks are drawn and cut afterwards."""
+    """Draw levels, shape (council, draw, year), block by block."""
     levels = np.empty((len(panel.councils), n_draws, horizon))
     sweeps = len(posterior.drift)
     for block in range(-(-n_draws // BLOCK)):
@@ -213,6 +213,7 @@ def _drawn(
                 size=float(panel.levels[council, -1]),
                 explained=np.broadcast_to(explained, (horizon, kept)),
                 rng=generator(seed, ShockSpec("panel: growth", name), block),
+                weights=generator(seed, ShockSpec("panel: tails of growth", name), block),
             )
             levels[council, draws] = panel.levels[council, -1] * np.exp(path.T)
     return levels

@@ -88,7 +88,7 @@ def test_ranks_of_the_truth_are_uniform_when_the_prior_is_true(councils):
     # Simulation-based calibration (Talts and others, 2018): parameters drawn from the prior, a
     # history from them, and the place of the truth among draws of the posterior.
     rng = np.random.default_rng(councils)
-    histories, names = 100, ("wander", "shock", "spread", "tails", "persistence", "drift")
+    histories, names = 50, ("wander", "shock", "spread", "tails", "persistence", "drift")
     places = {name: [] for name in names}
     for _ in range(histories):
         truth = Truth(
@@ -105,7 +105,7 @@ def test_ranks_of_the_truth_are_uniform_when_the_prior_is_true(councils):
         levels, national = levels_of(truth, rng, councils=councils, years=8)
         data = data_of(levels)
         data = GrowthData(data.growth, np.ones_like(data.size), data.covariates)  # one size
-        found = fit_growth(data, ENGLAND, np.random.default_rng(1), sweeps=400)
+        found = fit_growth(data, ENGLAND, np.random.default_rng(1), sweeps=250)
         for name in names[:-1]:
             places[name].append((getattr(found, name) < getattr(truth, name)).mean())
         places["drift"].append((found.national[:, -1] < national[-1]).mean())
@@ -114,4 +114,4 @@ def test_ranks_of_the_truth_are_uniform_when_the_prior_is_true(councils):
         place = np.array(each)
         assert abs(place.mean() - 0.5) < 4 * 0.289 / histories**0.5, name
         assert abs((place**2).mean() - 1 / 3) < 4 * 0.298 / histories**0.5, name
-        assert ((place > 0.1) & (place < 0.9)).mean() > 0.8 - 4 * 0.04, name
+        assert ((place > 0.1) & (place < 0.9)).mean() > 0.8 - 4 * 0.4 / histories**0.5, name
