@@ -31,7 +31,6 @@ SWEEPS = 750  # kept; a draw rests on one of them
 WARM_UP = 150  # thrown away; proposals learn their width in them
 _TUNE_EVERY = 25
 _LEAST, _MOST = -0.7, 0.8  # persistence: beyond, growth would hardly be a growth
-_WIDEST = 5.0  # logarithm of growth that sizes are followed to: 150 times as large or as small
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ class _Chain:
 
     def accept(self, what: str, gain: float) -> bool:
         """Say whether a proposal is taken, and count it."""
-        taken = log(1.0 - self.rng.random()) < gain
+        taken = bool(log(1.0 - self.rng.random()) < gain)
         self.tried[what] += 1
         self.taken[what] += taken
         return taken
@@ -492,15 +491,15 @@ def council_paths(
     rows = nation.rows
     degrees = posterior.tails[rows, None]
     own = student(rng, weights, degrees, nation.growth.T.shape).T
+    share = posterior.size_share[rows]
+    # The size stays that of the start: followed, a council that shrank would swing ever more.
+    own *= np.sqrt(1 - share + share * posterior.median_size / size)
     own *= posterior.spread[rows] * posterior.own_scale[rows, council]
-    share, drift = posterior.size_share[rows], posterior.own_drift[rows, council]
     residual = posterior.residual[rows, council]
-    again = posterior.persistence[rows]
-    at = np.zeros(len(rows))
-    found = np.empty_like(own)
     for year in range(len(own)):
-        smaller = posterior.median_size / size * np.exp(-np.clip(at, -_WIDEST, _WIDEST))
-        residual = again * residual + own[year] * np.sqrt(1 - share + share * smaller)
-        at = at + nation.growth[year] + explained[year] + drift + residual
-        found[year] = at
+        residual = posterior.persistence[rows] * residual + own[year]
+        own[year] = residual
+    found: Array = np.cumsum(
+        own + nation.growth + explained + posterior.own_drift[rows, council], 0
+    )
     return found
