@@ -59,6 +59,7 @@ AUTOMATIC = ("AutoARIMA", "AutoETS", "AutoTheta")
 UNIVARIATE = ("naive own", "naive pooled", "drift own", "drift pooled", *AUTOMATIC)
 BAR = "national drift"
 BOOTSTRAPS, BLOCK = 2000, 2
+FAILED = 0.6
 
 Forecast = Callable[[pd.DataFrame, int, str], np.ndarray]
 
@@ -319,12 +320,13 @@ def details(scores: pd.DataFrame) -> None:
     cover = scores.groupby(["method", "series", "lead"])[["in80", "in95"]].mean().loc[shown]
     print("\n== Coverage by lead, %")
     print((cover.unstack("lead") * 100).round(0).to_string())
-    held = scores.groupby(["series", "origin", "lead", "method"])["in95"].mean().unstack()
-    failed = held[held.max(axis=1) < 0.8]
+    held = scores.groupby(["series", "origin", "lead", "method"])["in80"].mean().unstack()
+    failed = held[held[shown].max(axis=1) < FAILED]
     miss = scores[scores["method"] == "panel, CPI"].groupby(["series", "origin", "lead"])["miss"]
-    print("\n== Where no method's 95% interval held 80% of councils (share held, %; median miss)")
+    print(f"\n== Where none of the three held {FAILED:.0%} of councils in its 80% interval")
+    print("share held, %; the widest of all methods; how far the middle of 'panel, CPI' missed, %")
     table = (failed[shown] * 100).round(0)
-    table["best of all"] = (failed.max(axis=1) * 100).round(0)
+    table["any method"] = (failed.max(axis=1) * 100).round(0)
     table["median miss"] = (miss.median().reindex(failed.index) * 100).round(1)
     print(table.to_string())
 
