@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -30,8 +30,8 @@ class History:
 def read_history(
     history: xr.DataArray,
     *,
-    missing: Mapping[str, Iterable[str]],
-    breaks: Mapping[str, Iterable[str]],
+    missing: Mapping[str, Sequence[str]],
+    breaks: Mapping[str, Sequence[str]],
 ) -> History:
     """Check a history and give it in order of councils' names.
 
@@ -203,7 +203,7 @@ def _require_known(
 
 
 def _places(
-    declared: Mapping[str, Iterable[str]], name: str, councils: Sequence[str], years: Sequence[str]
+    declared: Mapping[str, Sequence[str]], name: str, councils: Sequence[str], years: Sequence[str]
 ) -> set[tuple[str, str]]:
     """Read councils and years from what is declared by council."""
     if not isinstance(declared, Mapping):

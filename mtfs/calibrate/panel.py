@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -33,7 +33,8 @@ from mtfs.vocabulary import (
 )
 
 N_DRAWS = 1000
-_NONE: Mapping[str, Iterable[str]] = MappingProxyType({})
+_CARRIED = ("units", "long_name", "source")  # attributes of the history that the forecast keeps
+_NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
 _NO_COVARIATES: Mapping[str, xr.DataArray] = MappingProxyType({})
 _NOT_FIXED: Mapping[str, float] = MappingProxyType({})
 
@@ -44,8 +45,8 @@ def forecast_panel(
     horizon: int = 4,
     n_draws: int = N_DRAWS,
     seed: int | None = None,
-    breaks: Mapping[str, Iterable[str]] = _NONE,
-    missing: Mapping[str, Iterable[str]] = _NONE,
+    breaks: Mapping[str, Sequence[str]] = _NONE,
+    missing: Mapping[str, Sequence[str]] = _NONE,
     covariates: Mapping[str, xr.DataArray] = _NO_COVARIATES,
     coefficients: Mapping[str, float] = _NOT_FIXED,
     prior: GrowthPrior = ENGLAND,
@@ -89,7 +90,7 @@ def forecast_panel(
     -------
     xarray.DataArray
         Levels, dimensions ``(council, draw, year)``, in the history's units. Draws are joint over
-        councils. ``attrs`` say the window, the method, what was learnt, and the seed.
+        councils. ``attrs`` say the window, the method, what was learnt, breaks, holes and seed.
 
     Raises
     ------
@@ -103,6 +104,7 @@ def forecast_panel(
 
     Every council has its own stream of noise, and the nation one, keyed by name. What is learnt
     rests on all councils: adding one moves the others' draws a little, without noise of its own.
+    Another horizon is another set of draws.
 
     Examples
     --------
@@ -164,12 +166,14 @@ def forecast_panel(
         },
         dims=("council", "draw", "year"),
         name=history.name,
-        attrs={key: history.attrs[key] for key in ("units", "long_name") if key in history.attrs}
+        attrs={key: history.attrs[key] for key in _CARRIED if key in history.attrs}
         | {
             "method": "forecast_panel: national drift that wanders, shared shocks, councils' own "
             "growth with fat tails; posterior drawn",
             "window": f"{panel.years[0]} to {panel.years[-1]}",
             "n_councils": len(panel.councils),
+            "breaks": _listed(breaks),
+            "missing": _listed(missing),
             "n_growths": int(np.isfinite(panel.growth).sum()),
             "learnt": _in_words(posterior, learnt),
             "covariates": ", ".join(
@@ -217,6 +221,15 @@ def _drawn(
             )
             levels[council, draws] = panel.levels[council, -1] * np.exp(path.T)
     return levels
+
+
+def _listed(declared: Mapping[str, Sequence[str]]) -> str:
+    """Write years by council in one line."""
+    return "; ".join(
+        f"{council}: {', '.join([years] if isinstance(years, str) else sorted(years))}"
+        for council, years in sorted(declared.items())
+        if years
+    )
 
 
 def _in_words(posterior: GrowthPosterior, learnt: list[str]) -> str:
