@@ -22,8 +22,10 @@ known. Every method forecasts the same councils.
 
 What the model is and its prior were chosen on looked-after children, EHC plans and children's net
 spend, outcomes up to March 2019. Origins from 2019 on, and all of adults' net spend and weekly
-cost, judge. That a price index belongs there with a lag of a year cannot be learnt before 2019,
-when prices hardly moved: it is how councils uprate fees, and was settled before it was scored.
+cost, judge. The price index is not so clean: before 2019 prices hardly moved, so nothing there can
+tell its lag. A year's lag is how councils uprate fees; it was fixed before it was scored, once, but
+by one who had seen national growth up to 2025. Read *panel* as the honest row, *panel, CPI* as what
+such knowledge is worth.
 """
 
 from __future__ import annotations
