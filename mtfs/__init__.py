@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mtfs.attribution import bridge_table
     from mtfs.attribution_by_driver import driver_reach
     from mtfs.bridges import bridge
+    from mtfs.calibrate.panel import forecast_panel
     from mtfs.comparison import (
         compare,
         compare_grid,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 _ROOMS = ("flows", "io", "plot", "verify")  # modules that are used by name, such as mtfs.plot.fan
+_ROOMS = ("calibrate", "flows", "io", "plot")  # used by name, such as mtfs.plot.fan
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
@@ -106,6 +108,7 @@ _HOMES = {
     "driver_reach": "mtfs.attribution_by_driver",
     "explain": "mtfs.explanation",
     "forecast_outturn": "mtfs.outturn",
+    "forecast_panel": "mtfs.calibrate.panel",
     "frontier": "mtfs.goals",
     "goal_seek": "mtfs.goals",
     "grid_table": "mtfs.comparison",
@@ -188,6 +191,7 @@ __all__ = [
     "driver_reach",
     "explain",
     "forecast_outturn",
+    "forecast_panel",
     "frontier",
     "goal_seek",
     "grid_table",

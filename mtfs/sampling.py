@@ -102,6 +102,15 @@ def block_keys(seed: int, spec: ShockSpec, n_blocks: int) -> NDArray[np.uint64]:
     return words.reshape(n_blocks, 3)
 
 
+def generator(seed: int, spec: ShockSpec, block: int = 0) -> np.random.Generator:
+    """Give one block of a stream as a generator, for what standard normal scores cannot draw.
+
+    It starts where the stream's scores of that block start: do not read both.
+    """
+    key = _Key(block_keys(seed, spec, block + 1)[block])
+    return np.random.Generator(np.random.SFC64(key))  # type: ignore[arg-type] # as above
+
+
 class _Key(ISeedSequence):
     """Words that are already keyed, handed to a generator as they are."""
 
