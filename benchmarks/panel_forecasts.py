@@ -150,7 +150,7 @@ def panel(cpi: pd.Series | None) -> Forecast:
         years = [year_label(year - 1) for year in logs.columns]
         levels = np.exp(logs.to_numpy())
         first = np.isfinite(levels).argmax(1)
-        missing = {
+        gaps = {
             area: [years[column] for column in range(first[row], len(years)) if hole[column]]
             for row, (area, hole) in enumerate(zip(logs.index, np.isnan(levels), strict=True))
         }
@@ -165,7 +165,7 @@ def panel(cpi: pd.Series | None) -> Forecast:
             horizon=LEADS,
             n_draws=N_DRAWS,
             seed=SEED,
-            missing=missing,
+            gaps=gaps,
             covariates=covariates,
         )
         return np.log(found.transpose("council", "year", "draw").to_numpy())

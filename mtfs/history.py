@@ -120,9 +120,9 @@ class History:
         return year_start(self.years[0])
 
     def until(self, year: str) -> History:
-        """Give what was known at the end of a year, of the councils that had opened by then."""
+        """Give what was known at the end of a year, of councils of two levels, that year's too."""
         stop = self.years.index(year) + 1
-        rows = self.known[:, :stop].sum(axis=1) >= LEAST
+        rows = (self.known[:, :stop].sum(axis=1) >= LEAST) & self.known[:, stop - 1]
         return History(
             self.levels[rows, :stop],
             tuple(name for name, kept in zip(self.councils, rows, strict=True) if kept),
@@ -186,6 +186,13 @@ def _labelled(history: object) -> tuple[Array, tuple[str, ...], tuple[str, ...]]
     """Give the levels and their labels."""
     ordered = _with_dimensions(history)
     councils, years = (tuple(map(str, ordered[dim].values)) for dim in _DIMS)
+    if ordered["year"].dtype.kind in "iu":
+        first = int(ordered["year"].values[0])
+        msg = (
+            f"the history's years are whole numbers, such as {first}; expected financial years: "
+            f"that ending on 31 March {first} is '{year_label(first - 1)}'"
+        )
+        raise MtfsError(msg)
     for dim, labels in (("council", councils), ("year", years)):
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             msg = f"{listing(twice)}: given twice among the history's {dim} labels"
@@ -232,9 +239,15 @@ def _with_dimensions(history: object) -> xr.DataArray:
 
 
 def _marked(
-    stated: YearsOf, councils: Sequence[str], years: Sequence[str], what: str
+    stated: object, councils: Sequence[str], years: Sequence[str], what: str
 ) -> NDArray[np.bool_]:
     """Mark the years that are stated by council."""
+    if not isinstance(stated, Mapping):
+        msg = (
+            f"{what} is a {type(stated).__name__}; expected years by council, such as "
+            f"{{'{councils[0]}': ['{years[-1]}']}}"
+        )
+        raise MtfsError(msg)
     marks = np.zeros((len(councils), len(years)), bool)
     for council, named in stated.items():
         if council not in councils:

@@ -48,6 +48,26 @@ def test_until_a_year_only_councils_with_a_growth_are_there():
     assert found.until("2023/24").councils == ("Aston", "Barford")
 
 
+def test_until_a_year_councils_are_left_out_whose_level_it_lacks():
+    rows = [[100, 110, NAN, 133], [50, 50, 90, 95]]
+    found = History.of(history(rows), gaps={"Aston": ["2022/23"]})
+    assert found.until("2022/23").councils == ("Barford",)
+    assert found.until("2023/24").gaps == {"Aston": ["2022/23"]}
+
+
+def test_nothing_is_written_into_what_was_given():
+    given = history(GOOD)
+    before = given.copy(deep=True)
+    History.of(given, breaks={"Aston": ["2022/23"]})
+    xr.testing.assert_identical(given, before)
+
+
+def test_a_long_list_of_holes_is_cut():
+    rows = [[1, NAN, NAN, NAN, NAN, 2], [1, NAN, NAN, NAN, NAN, 2]]
+    with pytest.raises(MtfsError, match="and 2 more"):
+        History.of(history(rows))
+
+
 def test_the_labelled_array_is_the_same_history():
     found = History.of(history(GOOD))
     xr.testing.assert_identical(found.as_array(), history(GOOD))
@@ -69,6 +89,12 @@ def test_the_labelled_array_is_the_same_history():
             {},
             "found year '2020'; expected a financial year such as",
         ),
+        (
+            history(GOOD).assign_coords(year=[2020, 2021, 2022, 2023]),
+            {},
+            "ending on 31 March 2020 is '2019/20'",
+        ),
+        (history(GOOD), {"breaks": ["2021/22"]}, "breaks is a list; expected years by council"),
         (history(GOOD).isel(year=[0, 1, 3]), {}, "2023/24 stands after 2021/22; expected 2022/23"),
         (history([[100, 0, 1], [1, 1, -2]]), {}, "Aston, 2021/22; Barford, 2022/23: the l"),
         (history([[100, np.inf], [1, 1]]), {}, "Aston, 2021/22: the level is inf"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from mtfs.calibrate.history import History
+from mtfs.history import History
 from mtfs.vocabulary import Array, MtfsError, listing, suggest
 
 

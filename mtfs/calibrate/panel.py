@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -17,8 +17,8 @@ from mtfs.calibrate.growth import (
     fit_growth,
     national_paths,
 )
-from mtfs.calibrate.history import History, read_history
 from mtfs.calibrate.priors import ENGLAND, GrowthPrior
+from mtfs.history import History, YearsOf
 from mtfs.sampling import ShockSpec, fresh_seed, generator, require_seed
 from mtfs.vocabulary import (
     BLOCK,
@@ -26,6 +26,7 @@ from mtfs.vocabulary import (
     VERSION,
     Array,
     MtfsError,
+    listing,
     require_count,
     year_label,
     year_labels,
@@ -34,7 +35,6 @@ from mtfs.vocabulary import (
 
 N_DRAWS = 1000
 _CARRIED = ("units", "long_name", "source")  # attributes of the history that the forecast keeps
-_NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
 _NO_COVARIATES: Mapping[str, xr.DataArray] = MappingProxyType({})
 _NOT_FIXED: Mapping[str, float] = MappingProxyType({})
 
@@ -45,8 +45,8 @@ def forecast_panel(
     horizon: int = 4,
     n_draws: int = N_DRAWS,
     seed: int | None = None,
-    breaks: Mapping[str, Sequence[str]] = _NONE,
-    missing: Mapping[str, Sequence[str]] = _NONE,
+    gaps: YearsOf | None = None,
+    breaks: YearsOf | None = None,
     covariates: Mapping[str, xr.DataArray] = _NO_COVARIATES,
     coefficients: Mapping[str, float] = _NOT_FIXED,
     prior: GrowthPrior = ENGLAND,
@@ -62,19 +62,20 @@ def forecast_panel(
     ----------
     history
         Levels above 0, dimensions ``(council, year)``, years such as ``"2024/25"`` without a hole
-        between them. A council may start late (NaN before its first figure); every other NaN is
-        declared in ``missing``. One council alone works too: it then rests much on ``prior``.
+        between them; the last is known of every council. A council may start late (NaN before its
+        first level); every other NaN is declared in ``gaps``. One council alone works too: it then
+        rests much on ``prior``.
     horizon
         Years, at most 10.
     n_draws
         Joint outcomes. The first 100 of 1,000 are the 100.
     seed
         From 0 to 2**53 - 1; a fresh one is drawn and recorded unless given.
+    gaps
+        By council, the years without a level. Growth into and out of them teaches nothing.
     breaks
-        By council, the years whose figure does not compare with the year before (a new definition,
+        By council, the years whose level does not compare with the year before (a new definition,
         a new boundary): growth into them teaches nothing.
-    missing
-        By council, the years without a figure. Growth into and out of them teaches nothing.
     covariates
         By name, levels above 0 that growth goes with (children living there, a price index), for
         all years of the history and of the forecast; dimensions ``year``, and ``council`` and
@@ -127,7 +128,7 @@ def forecast_panel(
         raise MtfsError(f"horizon is {horizon}; expected at most {MAX_HORIZON} years")
     n_draws = require_count(n_draws, "n_draws")
     seed = fresh_seed() if seed is None else require_seed(seed)
-    panel = read_history(history, missing=missing, breaks=breaks)
+    panel = _by_name(History.of(history, gaps=gaps, breaks=breaks))
     years = year_labels(year_label(year_start(panel.years[-1]) + 1), horizon)
     grown = {
         name: covariate_growth(name, array, panel, years, n_draws)
@@ -137,10 +138,11 @@ def forecast_panel(
 
     n_past = len(panel.years) - 1
     learnt = [name for name in grown if name not in coefficients]
-    shape = panel.growth.shape
+    growth = panel.growth
+    shape = growth.shape
     past = {name: np.broadcast_to(each[:, :n_past, 0], shape) for name, each in grown.items()}
     data = GrowthData(
-        growth=panel.growth - sum(coefficients[name] * past[name] for name in coefficients),
+        growth=growth - sum(coefficients[name] * past[name] for name in coefficients),
         size=panel.levels[:, :-1],
         covariates=np.array([past[name] for name in learnt]).reshape(-1, *shape),
     )
@@ -172,9 +174,9 @@ def forecast_panel(
             "growth with fat tails; posterior drawn",
             "window": f"{panel.years[0]} to {panel.years[-1]}",
             "n_councils": len(panel.councils),
-            "breaks": _listed(breaks),
-            "missing": _listed(missing),
-            "n_growths": int(np.isfinite(panel.growth).sum()),
+            "gaps": _listed(panel.gaps),
+            "breaks": _listed(panel.marked(panel.breaks)),
+            "n_growths": int(np.isfinite(growth).sum()),
             "learnt": _in_words(posterior, learnt),
             "covariates": ", ".join(
                 f"{name} (coefficient {coefficients[name]:g})" if name in coefficients else name
@@ -223,13 +225,35 @@ def _drawn(
     return levels
 
 
-def _listed(declared: Mapping[str, Sequence[str]]) -> str:
+def _by_name(panel: History) -> History:
+    """Put councils in order of their names, so that the order they come in moves nothing.
+
+    Raises
+    ------
+    MtfsError
+        When a council's last level is not known, or no two levels in a row are.
+    """
+    if not (ends := panel.known[:, -1]).all():
+        absent = [name for name, there in zip(panel.councils, ends, strict=True) if not there]
+        msg = (
+            f"{listing(absent)}: the level of {panel.years[-1]} is not known, and the forecast "
+            "starts from it; leave them out, or end the history earlier"
+        )
+        raise MtfsError(msg)
+    if not np.isfinite(panel.growth).any():
+        msg = (
+            f"the history of {listing(panel.councils)} holds no two levels in a row without a "
+            "break; give at least one growth to learn from"
+        )
+        raise MtfsError(msg)
+    order = sorted(range(len(panel.councils)), key=panel.councils.__getitem__)
+    names = tuple(panel.councils[row] for row in order)
+    return History(panel.levels[order], names, panel.years, panel.breaks[order])
+
+
+def _listed(declared: YearsOf) -> str:
     """Write years by council in one line."""
-    return "; ".join(
-        f"{council}: {', '.join([years] if isinstance(years, str) else sorted(years))}"
-        for council, years in sorted(declared.items())
-        if years
-    )
+    return "; ".join(f"{name}: {', '.join(years)}" for name, years in sorted(declared.items()))
 
 
 def _in_words(posterior: GrowthPosterior, learnt: list[str]) -> str:

@@ -36,7 +36,8 @@ BEYOND = "after the history"
 MISSING = "outcome missing"
 ACROSS = "across a break"
 CLOSED = "not open yet"
-STATUSES = (SCORED, BEYOND, MISSING, ACROSS, CLOSED)
+UNKNOWN = "not known at the origin"
+STATUSES = (SCORED, BEYOND, MISSING, ACROSS, CLOSED, UNKNOWN)
 """what can be said of a council, origin and lead"""
 
 _PASSED = ("horizon", "n_draws", "seed", "gaps", "breaks")
@@ -66,8 +67,8 @@ def backtest(
     forecaster
         A callable, or several by name: ``forecaster(history, *, horizon, n_draws, seed, gaps,
         breaks)`` gives levels with dimensions ``(council, draw, year)``, the years those after the
-        history's last. ``history`` ends with the origin and holds the councils of which two levels
-        are known by then. Of the keywords it is given those that it takes, by name; it has to take
+        history's last. ``history`` ends with the origin and holds the councils of which its level and
+        another are known by then. Of the keywords it is given those that it takes, by name; it has to take
         ``horizon``, and ``gaps`` or ``breaks`` where the history has any by the origin. A forecast
         without ``draw`` is a point forecast.
     origins
@@ -95,7 +96,7 @@ def backtest(
         with ``prob`` (0.5, 0.8, 0.95). In levels: ``quantiles`` with ``quantile``, and ``outcome``
         ``(origin, lead, council)``. ``status`` ``(origin, lead, council)`` says what is scored and
         why the rest is not: the outcome lies after the history, is missing, or lies across a break
-        from the council's last known level; or the council had not opened. What is not scored is
+        from the origin; or the council had not opened, or its level at the origin is not known. What is not scored is
         missing. Coordinates: ``role(forecaster)`` is "forecaster" or "reference", ``target(origin,
         lead)`` the year forecast. Scores are by scoringrules (see
         :func:`mtfs.verify.scoring.score_draws`).
@@ -290,23 +291,21 @@ def _outcomes(
 ) -> tuple[NDArray[np.str_], Array]:
     """Say what can be scored, and give the outcomes; shape (origin, lead, council).
 
-    An outcome is across a break when one lies after the last level known at the origin.
+    An outcome is across a break when one lies after the origin.
     """
     n_years, n_councils = len(known.years), len(known.councils)
     passed = known.breaks.cumsum(axis=1)
-    rows = np.arange(n_councils)
     status = np.full((len(starts), horizon, n_councils), BEYOND, f"<U{max(map(len, STATUSES))}")
     outcome = np.full(status.shape, np.nan)
     for place, start in enumerate(starts):
-        before = known.known[:, : start + 1]
-        last = start - before[:, ::-1].argmax(axis=1)
-        closed = before.sum(axis=1) < LEAST
+        there = known.known[:, start]
+        closed = known.known[:, : start + 1].sum(axis=1) < LEAST
         for lead in range(min(horizon, n_years - 1 - start)):
             year = start + 1 + lead
             outcome[place, lead] = known.levels[:, year]
             here = np.where(known.known[:, year], SCORED, MISSING)
-            here = np.where(passed[:, year] > passed[rows, last], ACROSS, here)
-            status[place, lead] = np.where(closed, CLOSED, here)
+            here = np.where(passed[:, year] > passed[:, start], ACROSS, here)
+            status[place, lead] = np.where(closed, CLOSED, np.where(there, here, UNKNOWN))
     return status, outcome
 
 

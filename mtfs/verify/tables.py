@@ -366,7 +366,7 @@ def status_table(ds: xr.Dataset, *, by: By = "origin") -> pd.DataFrame:
     -------
     pandas.DataFrame
         Numbers of councils, origins and leads: ``scored``, ``after the history``, ``outcome
-        missing``, ``across a break``, ``not open yet``.
+        missing``, ``across a break``, ``not open yet``, ``not known at the origin``.
 
     Raises
     ------

@@ -143,9 +143,9 @@ def test_missing_years_and_a_late_opening_are_forecast_like_others():
     history[0, 4] = np.nan
     history[1, :6] = np.nan
     name = str(history["council"].values[0])
-    found = forecast_panel(history, n_draws=50, seed=1, missing={name: ["2009/10"]})
+    found = forecast_panel(history, n_draws=50, seed=1, gaps={name: ["2009/10"]})
     assert np.isfinite(found).all()
-    assert found.attrs["missing"] == f"{name}: 2009/10"
+    assert found.attrs["gaps"] == f"{name}: 2009/10"
 
 
 def test_a_fixed_coefficient_of_one_is_the_forecast_per_head_times_heads():
