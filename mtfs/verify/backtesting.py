@@ -67,10 +67,10 @@ def backtest(
     forecaster
         A callable, or several by name: ``forecaster(history, *, horizon, n_draws, seed, gaps,
         breaks)`` gives levels with dimensions ``(council, draw, year)``, the years those after the
-        history's last. ``history`` ends with the origin and holds the councils of which its level and
-        another are known by then. Of the keywords it is given those that it takes, by name; it has to take
-        ``horizon``, and ``gaps`` or ``breaks`` where the history has any by the origin. A forecast
-        without ``draw`` is a point forecast.
+        history's last. ``history`` ends with the origin and holds the councils whose level is known
+        there, and another before. Of the keywords it is given those that it takes, by name; it has
+        to take ``horizon``, and ``gaps`` or ``breaks`` where the history has any by the origin. A
+        forecast without ``draw`` is a point forecast.
     origins
         Years such as ``"2015/16"``: the last year known to each forecast.
     horizon
@@ -96,8 +96,8 @@ def backtest(
         with ``prob`` (0.5, 0.8, 0.95). In levels: ``quantiles`` with ``quantile``, and ``outcome``
         ``(origin, lead, council)``. ``status`` ``(origin, lead, council)`` says what is scored and
         why the rest is not: the outcome lies after the history, is missing, or lies across a break
-        from the origin; or the council had not opened, or its level at the origin is not known. What is not scored is
-        missing. Coordinates: ``role(forecaster)`` is "forecaster" or "reference", ``target(origin,
+        from the origin; or the council had not opened, or its level at the origin is not known.
+        What is not scored is missing. Coordinates: ``role(forecaster)`` is "forecaster" or "reference", ``target(origin,
         lead)`` the year forecast. Scores are by scoringrules (see
         :func:`mtfs.verify.scoring.score_draws`).
 
