@@ -97,8 +97,8 @@ def backtest(
         ``(origin, lead, council)``. ``status`` ``(origin, lead, council)`` says what is scored and
         why the rest is not: the outcome lies after the history, is missing, or lies across a break
         from the origin; or the council had not opened, or its level at the origin is not known.
-        What is not scored is missing. Coordinates: ``role(forecaster)`` is "forecaster" or "reference", ``target(origin,
-        lead)`` the year forecast. Scores are by scoringrules (see
+        What is not scored is missing. Coordinates: ``role(forecaster)`` is "forecaster" or
+        "reference", ``target(origin, lead)`` the year forecast. Scores are by scoringrules (see
         :func:`mtfs.verify.scoring.score_draws`).
 
     Raises
