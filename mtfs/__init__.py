@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 
-_ROOMS = ("flows", "io", "plot")  # modules that are used by name, such as mtfs.plot.fan
+_ROOMS = ("calibrate", "flows", "io", "plot")  # modules that are used by name, such as mtfs.plot.fan
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",

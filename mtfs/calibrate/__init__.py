@@ -1,0 +1,71 @@
+"""Drivers learnt from history, or from experts where there is none.
+
+Names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mtfs.calibrate.correlations import FittedCorrelations, fit_correlations
+    from mtfs.calibrate.delivery import FittedDelivery, fit_savings_delivery
+    from mtfs.calibrate.elicitation import Elicited, elicit
+    from mtfs.calibrate.overspends import FittedOverspend, fit_overspend
+    from mtfs.calibrate.pooling import Pooled, pool_experts
+    from mtfs.calibrate.single import FittedDriver, fit_driver
+    from mtfs.calibrate.splits import FittedSplit, GrowthSplit, split_growth
+    from mtfs.calibrate.texts import plan_text
+
+_HOMES = {
+    "Elicited": "mtfs.calibrate.elicitation",
+    "FittedCorrelations": "mtfs.calibrate.correlations",
+    "FittedDelivery": "mtfs.calibrate.delivery",
+    "FittedDriver": "mtfs.calibrate.single",
+    "FittedOverspend": "mtfs.calibrate.overspends",
+    "FittedSplit": "mtfs.calibrate.splits",
+    "GrowthSplit": "mtfs.calibrate.splits",
+    "Pooled": "mtfs.calibrate.pooling",
+    "elicit": "mtfs.calibrate.elicitation",
+    "fit_correlations": "mtfs.calibrate.correlations",
+    "fit_driver": "mtfs.calibrate.single",
+    "fit_overspend": "mtfs.calibrate.overspends",
+    "fit_savings_delivery": "mtfs.calibrate.delivery",
+    "plan_text": "mtfs.calibrate.texts",
+    "pool_experts": "mtfs.calibrate.pooling",
+    "split_growth": "mtfs.calibrate.splits",
+}
+
+__all__ = [
+    "Elicited",
+    "FittedCorrelations",
+    "FittedDelivery",
+    "FittedDriver",
+    "FittedOverspend",
+    "FittedSplit",
+    "GrowthSplit",
+    "Pooled",
+    "elicit",
+    "fit_correlations",
+    "fit_driver",
+    "fit_overspend",
+    "fit_savings_delivery",
+    "plan_text",
+    "pool_experts",
+    "split_growth",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name from its module when it is first used."""
+    if name not in _HOMES:
+        msg = f"module 'mtfs.calibrate' has no attribute {name!r}"
+        raise AttributeError(msg)
+    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(__all__)
