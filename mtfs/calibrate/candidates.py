@@ -47,9 +47,9 @@ def predict(model: Model, known: Array, ahead: int) -> Predictive:
     Parameters
     ----------
     model
-        ``mean``: a constant and noise; ``ar1``: a constant, and deviations of which a share from 0 to
-        0.95 comes again next year; ``local_level``: a level that wanders, seen with noise (steady
-        gain 0.05 to 0.95); ``random_walk``: last year's value and noise that stays;
+        ``mean``: a constant and noise; ``ar1``: a constant, and deviations of which a share from 0
+        to 0.95 comes again next year; ``local_level``: a level that wanders, seen with noise
+        (steady gain 0.05 to 0.95); ``random_walk``: last year's value and noise that stays;
         ``damped_trend``: exponential smoothing of level and a trend that fades by 0.8 to 0.98.
         Points of a grid are as likely as each other before the data are seen.
     known

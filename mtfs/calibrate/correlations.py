@@ -71,8 +71,9 @@ def fit_correlations(
         Pearson's correlations times ``1 - intensity``, always positive definite. The intensity is
         the sum of the correlations' variances over the sum of their squares, at most 1 (Schäfer
         and Strimmer 2005, Statistical Applications in Genetics and Molecular Biology 4(1), 32:
-        target D). Variances are theirs, times years over effective years, ``n (1 - a b) / (1 + a b)``
-        for lag-one autocorrelations ``a`` and ``b`` (Bartlett 1935, JRSS 98), at most ``n``.
+        target D). Variances are theirs, times years over effective years,
+        ``n (1 - a b) / (1 + a b)`` for lag-one autocorrelations ``a`` and ``b`` (Bartlett 1935,
+        JRSS 98), at most ``n``.
 
     Raises
     ------
@@ -132,8 +133,8 @@ def fit_correlations(
         years=years,
         effective_years=mean_years,
         source=(
-            f"{source}; {years[0]} to {years[-1]}, {n} years, worth {mean_years:.1f}; shrunk towards 0 "
-            f"by {intensity:.0%} (Schäfer and Strimmer 2005); standard errors "
+            f"{source}; {years[0]} to {years[-1]}, {n} years, worth {mean_years:.1f}; shrunk "
+            f"towards 0 by {intensity:.0%} (Schäfer and Strimmer 2005); standard errors "
             f"{table['se'].min():.2f} to {table['se'].max():.2f}"
         ),
     )
@@ -170,8 +171,8 @@ def _joint(frame: object, missing: Missing) -> tuple[tuple[str, ...], Array]:
     if missing == "refuse" and not whole.all():
         year, column = np.argwhere(np.isnan(held))[0]
         msg = (
-            f"{names[column]}, {years[year]}: missing; fill it in, or use only years that all drivers "
-            "have: missing='drop'"
+            f"{names[column]}, {years[year]}: missing; fill it in, or use only years that all "
+            "drivers have: missing='drop'"
         )
         raise MtfsError(msg)
     if whole.sum() < LEAST:
@@ -180,7 +181,7 @@ def _joint(frame: object, missing: Missing) -> tuple[tuple[str, ...], Array]:
             "correlations of so short a history by judgement"
         )
         raise MtfsError(msg)
-    return tuple(year for year, kept in zip(years, whole, strict=True) if kept), held[whole]
+    return tuple(years[row] for row in np.flatnonzero(whole)), held[whole]
 
 
 def _effective_years(years: tuple[str, ...], scaled: Array) -> Array:

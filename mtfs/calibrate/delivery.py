@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import special
 
 from mtfs.calibrate.predictive import regressed
@@ -130,8 +131,8 @@ def fit_savings_delivery(
         ``"none"``: every row counts once, which says what one scheme delivers; ``"planned"``: by
         size, which says what a pound delivers.
     over_delivery
-        ``"refuse"``: more achieved than planned is an error, as a plan's delivery is a share from 0 to
-        1; ``"whole"``: it counts as all, and ``whole`` says how often.
+        ``"refuse"``: more achieved than planned is an error, as a plan's delivery is a share from 0
+        to 1; ``"whole"``: it counts as all, and ``whole`` says how often.
 
     Returns
     -------
@@ -167,8 +168,8 @@ def fit_savings_delivery(
     if over_delivery == "refuse" and (share > 1).any():
         place = int(np.argmax(share > 1))
         msg = (
-            f"{_place(held, place)}: achieved {share[place]:.3g} of what was planned; a plan's delivery "
-            "is a share from 0 to 1: over_delivery='whole' counts it as all"
+            f"{_place(held, place)}: achieved {share[place]:.3g} of what was planned; a plan's "
+            "delivery is a share from 0 to 1: over_delivery='whole' counts it as all"
         )
         raise MtfsError(msg)
     whole = int((share >= 1).sum())
@@ -203,8 +204,9 @@ def fit_savings_delivery(
         by_year=by_year,
         whole=whole,
         source=(
-            f"{source}; {min(held['year'])} to {max(held['year'])}, {len(held)} rows of {len(by_year)} "
-            f"years, {counted}, gross: mean {gross.mean:.3f} (s.e. {gross.mean_se:.3f}), s.d. "
+            f"{source}; {min(held['year'])} to {max(held['year'])}, {len(held)} rows of "
+            f"{len(by_year)} years, {counted}, gross: mean {gross.mean:.3f} "
+            f"(s.e. {gross.mean_se:.3f}), s.d. "
             f"{gross.sd:.3f}; common factor {common.record:.2f} by the record alone "
             f"({common.record_interval[0]:.2f} to {common.record_interval[1]:.2f}), "
             f"{common.value:.2f} shrunk to {COMMON_FACTOR}"
@@ -254,12 +256,12 @@ def _place(held: pd.DataFrame, row: int) -> str:
     return f"{held['scheme'].iloc[row]}, {held['year'].iloc[row]}"
 
 
-def _record(share: Array, year: Array, size: Array, common: float) -> Record:
+def _record(share: Array, year: NDArray[np.intp], size: Array, common: float) -> Record:
     """Estimate mean and spread of shares whose noise has one correlation within a year.
 
-    With weights ``w`` that sum to 1, ``W`` their sums by year, s.d. ``s`` and correlation ``c``, the
-    mean has variance ``s**2 ((1 - c) sum(w**2) + c sum(W**2))``, by which the squares round it fall
-    short of ``s**2``.
+    With weights ``w`` that sum to 1, ``W`` their sums by year, s.d. ``s`` and correlation ``c``,
+    the mean has variance ``s**2 ((1 - c) sum(w**2) + c sum(W**2))``, by which the squares round it
+    fall short of ``s**2``.
     """
     weight = size / size.sum()
     by_year = np.bincount(year, weight)
@@ -269,7 +271,7 @@ def _record(share: Array, year: Array, size: Array, common: float) -> Record:
     return Record(mean=mean, mean_se=math.sqrt(variance * lost), sd=math.sqrt(variance))
 
 
-def _common(share: Array, year: Array) -> CommonFactor:
+def _common(share: Array, year: NDArray[np.intp]) -> CommonFactor:
     """Estimate the correlation of the scores of one year's schemes, and shrink it."""
     ranks = pd.Series(share).rank().to_numpy()
     scores = np.asarray(special.ndtri((ranks - 3 / 8) / (len(share) + 1 / 4)))
@@ -302,8 +304,8 @@ def _require_beta(mean: float, sd: float) -> None:
         Beta.from_mean(mean, sd)
     except MtfsError:
         msg = (
-            f"shares delivered have mean {mean:.3f} and s.d. {sd:.3f}: almost all or nothing, which "
-            "no beta is. Say 'starts', the chance that a scheme starts at all, apart from what it "
-            "delivers once started"
+            f"shares delivered have mean {mean:.3f} and s.d. {sd:.3f}: almost all or nothing, "
+            "which no beta is. Say 'starts', the chance that a scheme starts at all, apart from "
+            "what it delivers once started"
         )
         raise MtfsError(msg) from None

@@ -75,7 +75,8 @@ class Elicited:
     def source(self) -> str:
         """What was said and how well the distribution fits, for the plan's register."""
         said = ", ".join(
-            f"P{100 * float(level):.4g} {value:.6g}" for level, value in self.fit["stated"].items()
+            f"P{100 * level:.4g} {value:.6g}"
+            for level, value in zip(self.fit.index, self.fit["stated"], strict=True)
         )
         return f"Elicited: {said}; {self.family}, misfit {self.misfit:.1%} of the spread"
 
@@ -134,9 +135,9 @@ def elicit(
         Or an interval, and the chance that the truth lies in it, with equal tails beyond each end.
     family
         The family; unless given, that which misses the stated quantiles least, and of equals the
-        simplest: without bounds ``normal``, ``student_t``, ``lognormal`` (values above 0) or, with three
-        quantiles or more, ``shifted_lognormal``, which leans as they ask; with bounds ``beta``,
-        ``pert`` or ``triangular``.
+        simplest: without bounds ``normal``, ``student_t``, ``lognormal`` (values above 0) or, with
+        three quantiles or more, ``shifted_lognormal``, which leans as they ask; with bounds
+        ``beta``, ``pert`` or ``triangular``.
     bounds
         The least and the most the value can be.
     df
@@ -152,7 +153,7 @@ def elicit(
     ------
     MtfsError
         When quantiles cross, an interval has no width, a level lies outside 0 to 1, a family is
-        unknown or cannot hold what was said, or both or neither of quantiles and interval are given.
+        unknown or cannot hold what was said, or quantiles and interval are both given, or neither.
 
     Examples
     --------
@@ -239,8 +240,8 @@ def _limits(bounds: tuple[float, float], stated: Array) -> tuple[float, float]:
         raise MtfsError(msg)
     if not low < stated[0] or not stated[-1] < high:
         msg = (
-            f"the quantiles {stated[0]:g} to {stated[-1]:g} do not lie within the bounds {low:g} to "
-            f"{high:g}, beyond which nothing can be; widen the bounds"
+            f"the quantiles {stated[0]:g} to {stated[-1]:g} do not lie within the bounds {low:g} "
+            f"to {high:g}, beyond which nothing can be; widen the bounds"
         )
         raise MtfsError(msg)
     return low, high
@@ -266,7 +267,10 @@ def _families(
         msg = f"a {family} {needs}"
         raise MtfsError(msg)
     if family == "lognormal" and stated[0] <= 0:
-        msg = f"a lognormal lies above 0; found a quantile of {stated[0]:g}. A shifted_lognormal may not"
+        msg = (
+            f"a lognormal lies above 0; found a quantile of {stated[0]:g}. A shifted_lognormal may "
+            "lie below"
+        )
         raise MtfsError(msg)
     if family == "shifted_lognormal" and len(stated) < _LEAN:
         msg = f"found {len(stated)} quantiles; how far a shifted_lognormal leans takes three"

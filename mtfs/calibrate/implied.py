@@ -28,8 +28,8 @@ class Implied:
 
     def __str__(self) -> str:
         return (
-            f"mean {self.mean:.4g}, s.d. {self.sd:.4g}, P5 {self.p5:.4g}, median {self.median:.4g}, "
-            f"P95 {self.p95:.4g}, chance below zero {self.below_zero:.1%}"
+            f"mean {self.mean:.4g}, s.d. {self.sd:.4g}, P5 {self.p5:.4g}, median "
+            f"{self.median:.4g}, P95 {self.p95:.4g}, chance below zero {self.below_zero:.1%}"
         )
 
 

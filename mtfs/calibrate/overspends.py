@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mtfs.assumptions import ByYear
-from mtfs.calibrate.predictive import averaged, conditioned, persistence_of
+from mtfs.calibrate.predictive import Persistence, averaged, conditioned, persistence_of
 from mtfs.calibrate.series import Series, labelled
 from mtfs.calibrate.texts import Section, plan_text
 from mtfs.distributions import quantile_score
@@ -27,9 +27,9 @@ from mtfs.vocabulary import (
 )
 
 # The national spread counts as this many years of a council's own. Where councils' variances differ
-# by an inverse chi-square of v degrees, deviations are Student's t of v degrees: their standard
-# deviation is 1.29 times the robust one for v = 4. In the evidence that ships (sd over spread) it is
-# 1.40, 1.10, 1.20 and 1.28.
+# by an inverse chi-square of v degrees, deviations are Student's t of v degrees, whose standard
+# deviation is 1.29 times the robust one for v = 4, 1.20 for 5 and 1.53 for 3. In the evidence that
+# ships (sd over spread) it is 1.40 and 1.10 for children, 1.20 and 1.28 for adults.
 PRIOR_YEARS = 4
 _PROB = 0.8
 _DIGITS = 5
@@ -105,8 +105,8 @@ def fit_overspend(
     Returns
     -------
     FittedOverspend
-        Its driver goes into a line's ``drift``; one plus it is lognormal. It is never to stand on top
-        of drivers of people and prices, which say the same.
+        Its driver goes into a line's ``drift``; one plus it is lognormal. It never stands on top of
+        drivers of people and prices, which say the same.
 
     Raises
     ------
@@ -118,8 +118,8 @@ def fit_overspend(
     --------
     >>> import pandas as pd
     >>> years = ["2022/23", "2023/24", "2024/25"]
-    >>> found = fit_overspend(pd.Series([100.0, 110, 120], years), pd.Series([105.0, 113, 126], years),
-    ...                       service="adults", source="invented")
+    >>> budget, outturn = pd.Series([100, 110, 120], years), pd.Series([105, 113, 126], years)
+    >>> found = fit_overspend(budget, outturn, service="adults", source="invented")
     >>> round(found.own, 3), round(found.national, 3), round(found.weight, 2)
     (0.042, 0.018, 0.29)
     """
@@ -201,8 +201,8 @@ def _record(budget: Series, outturn: Series) -> tuple[tuple[str, ...], Array, pd
         for year, value in zip(years, values, strict=True):
             if not 0 < value < np.inf:
                 msg = (
-                    f"{name}, {year}: {value:g}; expected an amount above 0. Leave out of both a year "
-                    "that is not known"
+                    f"{name}, {year}: {value:g}; expected an amount above 0. Leave out of both a "
+                    "year that is not known"
                 )
                 raise MtfsError(msg)
     table = pd.DataFrame(
@@ -231,7 +231,7 @@ def _driver(
     sd: Array,
     evidence: DriftEvidence,
     *,
-    persistence: float | str,
+    persistence: Persistence,
     name: str,
     planned: float,
     source: str,

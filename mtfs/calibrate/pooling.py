@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -14,9 +14,9 @@ from scipy import special
 from mtfs.assumptions import Assumption
 from mtfs.calibrate.elicitation import Elicited, ElicitedDriver, Family, elicit
 from mtfs.calibrate.implied import Implied, equal_slices, implied_by, quantiles_of
+from mtfs.calibrate.texts import rounded
 from mtfs.distributions import Distribution
 from mtfs.drivers import Driver
-from mtfs.calibrate.texts import rounded
 from mtfs.vocabulary import SCORE_LIMIT, Array, MtfsError, require_count
 
 Method: TypeAlias = Literal["linear", "quantiles"]
@@ -78,16 +78,15 @@ class Pool:
         tail = special.ndtr(-np.abs(z))  # both tails keep their digits
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            scores = np.array([np.interp(middle, _knots(part), _SCORES) for part in self.parts])
+            scores = np.array([np.interp(middle, knots, _SCORES) for knots in self._knots])
             beyond = np.tensordot(weights, special.ndtr(np.where(z < 0, scores, -scores)), axes=1)
             under = np.where(z < 0, beyond < tail, beyond > tail)
             low, high = np.where(under, middle, low), np.where(under, high, middle)
         return np.asarray((low + high) / 2)
 
-
-@lru_cache(maxsize=256)
-def _knots(distribution: Distribution) -> Array:
-    return distribution.value(_SCORES)
+    @cached_property
+    def _knots(self) -> tuple[Array, ...]:
+        return tuple(part.value(_SCORES) for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,8 @@ class Pooled:
             A family fitted to the pool's P5 to P95, which loses two humps where experts disagree;
             unless given, ``n_values`` values of one chance each.
         n_values
-            The means of as many slices of equal probability: the mean stays, and the s.d. is lower by
-            a percent or so at 50.
+            The means of as many slices of equal probability: the mean stays, and the s.d. is lower
+            by a percent or so at 50.
         """
         said = self.source if source is None else f"{source}. {self.source}"
         if family is not None:
@@ -170,10 +169,10 @@ def pool_experts(
     weights
         Of each, 0 or above; they are scaled to sum to 1. Alike unless given.
     method
-        ``"linear"``: the weighted mean of probabilities (the linear opinion pool, Stone 1961, Annals of
-        Mathematical Statistics 32), which keeps what experts disagree by as spread; ``"quantiles"``:
-        the weighted mean of values at each level, which is narrower (Lichtendahl, Grushka-Cockayne
-        and Winkler 2013, Management Science 59(7)). The default is linear, since
+        ``"linear"``: the weighted mean of probabilities (the linear opinion pool, Stone 1961,
+        Annals of Mathematical Statistics 32), which keeps what experts disagree by as spread;
+        ``"quantiles"``: the weighted mean of values at each level, which is narrower (Lichtendahl,
+        Grushka-Cockayne and Winkler 2013, Management Science 59(7)). The default is linear, since
         ranges stated for budgets are too narrow as it is.
 
     Returns
@@ -199,9 +198,7 @@ def pool_experts(
         msg = "no expert was given; expected results of mtfs.calibrate.elicit"
         raise MtfsError(msg)
     for place, expert in enumerate(experts, 1):
-        if not isinstance(expert, Elicited):
-            msg = f"expert {place} is a {type(expert).__name__}; expected what mtfs.calibrate.elicit gives"
-            raise MtfsError(msg)
+        _require_elicited(expert, place)
     if method not in {"linear", "quantiles"}:
         msg = f"method is {method!r}; expected 'linear' or 'quantiles'"
         raise MtfsError(msg)
@@ -221,3 +218,10 @@ def pool_experts(
         implied=implied_by(pool),
         experts=tuple(expert.implied for expert in experts),
     )
+
+
+def _require_elicited(expert: object, place: int) -> None:
+    if not isinstance(expert, Elicited):
+        found = type(expert).__name__
+        msg = f"expert {place} is a {found}; expected what mtfs.calibrate.elicit gives"
+        raise MtfsError(msg)

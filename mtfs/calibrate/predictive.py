@@ -2,7 +2,7 @@
 
 The mean (or other regression coefficients) and the variance are integrated out exactly; what is
 left, such as the persistence of an AR(1), is averaged over a grid by its likelihood. With ten to
-twenty years, this uncertainty is a large part of the spread, and plugging in estimates leaves it out.
+twenty years this uncertainty is a large part of the spread; plugging in estimates leaves it out.
 """
 
 from __future__ import annotations
@@ -73,8 +73,7 @@ def regressed(known: Array, design: Array, shape: Array) -> Predictive:
     )
     n_coefficients = design.shape[1]
     y, x, cross = white[:, 0], white[:, 1 : 1 + n_coefficients], white[:, 1 + n_coefficients :]
-    upper = np.linalg.qr(x, mode="r")
-    precision = upper.T @ upper
+    precision = x.T @ x
     coefficients = np.linalg.solve(precision, x.T @ y)
     left = y - x @ coefficients
     df = len(held) - n_coefficients
@@ -85,7 +84,7 @@ def regressed(known: Array, design: Array, shape: Array) -> Predictive:
     )
     evidence = (
         -np.log(np.diag(root)).sum()
-        - np.log(np.abs(np.diag(upper))).sum()
+        - np.linalg.slogdet(precision)[1] / 2
         - df / 2 * math.log(squares)
     )
     mean = design[ahead] @ coefficients + cross.T @ left

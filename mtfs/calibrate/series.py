@@ -16,7 +16,7 @@ from mtfs.vocabulary import Array, MtfsError, listing, year_label, year_start
 
 Series: TypeAlias = "pd.Series[float] | xr.DataArray"
 Values: TypeAlias = Literal["rates", "levels"]
-_CALLED = {"rates": "yearly rates", "levels": "yearly growths"}
+CALLED: dict[Values, str] = {"rates": "yearly rates", "levels": "yearly growths"}
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Rates:
     """Rates by year, in a row, missing where not known."""
 
     years: tuple[str, ...]
-    values: Array
+    rate: Array
 
     @property
     def known(self) -> int:
         """How many years are known."""
-        return int(np.isfinite(self.values).sum())
+        return int(np.isfinite(self.rate).sum())
 
 
 def rates_of(
@@ -49,7 +49,7 @@ def rates_of(
     name
         What errors call it.
     values
-        ``"rates"``: the values are what is wanted; ``"levels"``: their growth, ``x[t] / x[t-1] - 1``.
+        ``"rates"``: the values are wanted; ``"levels"``: their growth, ``x[t] / x[t-1] - 1``.
     gaps
         Years that are missing.
     breaks
@@ -61,7 +61,7 @@ def rates_of(
         When a label is no financial year, years come twice or not in a row, a value is missing and
         no declared gap or infinite, or a level not above 0.
     """
-    if values not in _CALLED:
+    if values not in CALLED:
         msg = f"{name}: values is {values!r}; expected 'rates' (such as CPI growth) or 'levels'"
         raise MtfsError(msg)
     years, found = labelled(series, name)
@@ -81,7 +81,7 @@ def rates_of(
     return _trimmed(Rates(years, found))
 
 
-def labelled(series: Series, name: str) -> tuple[tuple[str, ...], Array]:
+def labelled(series: object, name: str) -> tuple[tuple[str, ...], Array]:
     """Give the financial years of a series and its numbers, each year once, in order."""
     if isinstance(series, xr.DataArray):
         if series.dims != ("year",):
@@ -112,7 +112,7 @@ def labelled(series: Series, name: str) -> tuple[tuple[str, ...], Array]:
         if after < before:
             msg = f"{name}: {year_label(after)} stands after {year_label(before)}; sort the years"
             raise MtfsError(msg)
-    return tuple(years), series.to_numpy(dtype=np.float64)
+    return tuple(years), np.asarray(series, dtype=np.float64)
 
 
 def _require_in_a_row(years: Sequence[str], name: str) -> None:
@@ -146,8 +146,8 @@ def _require_known(years: Sequence[str], values: Array, gaps: Sequence[str], nam
 
 def _trimmed(rates: Rates) -> Rates:
     """Leave out unknown years at either end."""
-    known = np.flatnonzero(np.isfinite(rates.values))
+    known = np.flatnonzero(np.isfinite(rates.rate))
     if not len(known):
         return Rates((), np.empty(0))
     within = slice(known[0], known[-1] + 1)
-    return Rates(rates.years[within], rates.values[within])
+    return Rates(rates.years[within], rates.rate[within])

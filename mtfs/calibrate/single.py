@@ -17,7 +17,7 @@ from mtfs.calibrate.predictive import (
     driver_total_sd,
     persistence_of,
 )
-from mtfs.calibrate.series import Rates, Series, Values, rates_of
+from mtfs.calibrate.series import CALLED, Rates, Series, Values, rates_of
 from mtfs.calibrate.texts import Section, plan_text, rounded
 from mtfs.drivers import Driver
 from mtfs.vocabulary import (
@@ -130,8 +130,8 @@ def fit_driver(
     Raises
     ------
     MtfsError
-        When the series is not as it should be, holds fewer than five known rates, or too few to choose
-        between models; when a name is unknown or the plan begins before the series ends.
+        When the series is not as it should be, holds fewer than five known rates, or too few to
+        choose between models; when a name is unknown or the plan begins before the series ends.
 
     Examples
     --------
@@ -146,7 +146,8 @@ def fit_driver(
     _require_enough(rates, name)
     years, wait = _years(rates, name, first_year, horizon)
     if model is not None and model not in MODELS:
-        msg = f"{name}: model is {model!r}; expected one of {listing(MODELS)}.{suggest(model, MODELS)}"
+        near = suggest(model, MODELS)
+        msg = f"{name}: model is {model!r}; expected one of {listing(MODELS)}.{near}"
         raise MtfsError(msg)
     if score not in _SCORED:
         msg = f"{name}: score is {score!r}; expected 'crps' or 'log'"
@@ -156,20 +157,21 @@ def fit_driver(
     chosen = model
     if chosen is None:
         try:
-            scores = score_candidates(rates.values, leads, MODELS, score)
+            scores = score_candidates(rates.rate, leads, MODELS, score)
         except MtfsError as error:
             msg = f"{name}: {error}"
             raise MtfsError(msg) from None
         chosen = MODELS[int(np.argmin(scores["score"]))]
-    said = predict(chosen, rates.values, wait + horizon)
+    said = predict(chosen, rates.rate, wait + horizon)
     kept = Predictive(said.mean[wait:], said.cov[wait:, wait:], said.df, said.evidence)
     persistence = persistence_of(kept.cov)
+    method = _method(rates, CALLED[values], chosen, scores=scores, score=score, leads=leads)
     made = _driver(
         kept,
         years,
         persistence,
         name=name,
-        source=f"{source}; {_method(rates, values, chosen, scores, score, leads)}",
+        source=f"{source}; {method}",
         planned=planned,
         scope=scope,
     )
@@ -223,13 +225,13 @@ def _by_year(values: Array, years: Sequence[str], scale: float) -> Assumption:
 
 def _method(
     rates: Rates,
-    values: Values,
+    kind: str,
     chosen: Model,
+    *,
     scores: pd.DataFrame,
     score: Score,
     leads: Sequence[int],
 ) -> str:
-    kind = "yearly rates" if values == "rates" else "yearly growths"
     window = f"{rates.years[0]} to {rates.years[-1]}, {rates.known} {kind}"
     if scores.empty:
         return f"{window}; {LABELS[chosen]}, not chosen by score"
@@ -239,22 +241,22 @@ def _method(
         for model in scores.sort_values("score").index[1:]
     )
     return (
-        f"{window}; {LABELS[chosen]}, mean {_SCORED[score]} {best['score']:.4g} at leads {leads[0]} "
-        f"to {leads[-1]} from {best['origins']:.0f} origins ({others})"
+        f"{window}; {LABELS[chosen]}, mean {_SCORED[score]} {best['score']:.4g} at leads "
+        f"{leads[0]} to {leads[-1]} from {best['origins']:.0f} origins ({others})"
     )
 
 
 def _require_enough(rates: Rates, name: str) -> None:
     if rates.known < LEAST:
         msg = (
-            f"{name}: holds {rates.known} known rates; expected at least {LEAST}. Where there are so "
-            "few, ask experts: mtfs.calibrate.elicit"
+            f"{name}: holds {rates.known} known rates; expected at least {LEAST}. Where there are "
+            "so few, ask experts: mtfs.calibrate.elicit"
         )
         raise MtfsError(msg)
-    if np.nanmax(rates.values) - np.nanmin(rates.values) < 1e-12:  # noqa: PLR2004 - rounding
+    if np.nanmax(rates.rate) - np.nanmin(rates.rate) < 1e-12:  # noqa: PLR2004 - rounding
         msg = (
-            f"{name}: every year's rate is {np.nanmax(rates.values):g}, which says nothing of how far "
-            "it may move"
+            f"{name}: every year's rate is {np.nanmax(rates.rate):g}, which says nothing of "
+            "how far it may move"
         )
         raise MtfsError(msg)
 

@@ -12,7 +12,7 @@ from mtfs.calibrate.candidates import Model
 from mtfs.calibrate.correlations import FittedCorrelations, fit_correlations
 from mtfs.calibrate.series import Series, labelled
 from mtfs.calibrate.single import FittedDriver, fit_driver
-from mtfs.calibrate.texts import Section, plan_text
+from mtfs.calibrate.texts import Fitted, Section, plan_text
 from mtfs.coalitions import Company, shapley
 from mtfs.dependence import dependence
 from mtfs.vocabulary import Array, MtfsError, year_start
@@ -29,7 +29,7 @@ class FittedSplit:
 
     def sections(self) -> tuple[Section, ...]:
         """Give it by the plan's keys."""
-        parts = (*self.drivers, self.correlations)
+        parts: tuple[Fitted, ...] = (*self.drivers, self.correlations)
         return tuple(section for part in parts for section in part.sections())
 
     def text(self) -> str:
@@ -137,7 +137,7 @@ def split_growth(spend: Series, people: Series, prices: Series) -> GrowthSplit:
     >>> found = split_growth(*held)
     >>> found.growth.round(3).loc["2023/24"].tolist()
     [0.1, 0.0, 0.2, 0.32]
-    >>> found.contribution.round(3).loc["2023/24"].tolist()  # 10 x 0.1 and 0.2, and half of 2 to each
+    >>> found.contribution.round(3).loc["2023/24"].tolist()  # 10 and 20, and half of 2 to each
     [11.0, 0.0, 21.0, 32.0]
     """
     held = {"spend": spend, "people": people, "prices": prices}
