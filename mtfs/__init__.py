@@ -79,6 +79,12 @@ __version__ = VERSION
 
 _ROOMS = ("flows", "io", "plot", "verify")  # modules that are used by name, such as mtfs.plot.fan
 _ROOMS = ("calibrate", "flows", "io", "plot")  # used by name, such as mtfs.plot.fan
+_ROOMS = (
+    "calibrate",
+    "flows",
+    "io",
+    "plot",
+)  # modules that are used by name, such as mtfs.plot.fan
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
