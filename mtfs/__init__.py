@@ -77,9 +77,7 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 
-_ROOMS = ("flows", "io", "plot", "verify")  # modules that are used by name, such as mtfs.plot.fan
-_ROOMS = ("calibrate", "flows", "io", "plot")  # used by name, such as mtfs.plot.fan
-_ROOMS = (
+_ROOMS = ("calibrate", "flows", "io", "plot", "verify")  # used by name, such as mtfs.plot.fan
     "calibrate",
     "flows",
     "io",
