@@ -78,11 +78,6 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 _ROOMS = ("calibrate", "flows", "io", "plot", "verify")  # used by name, such as mtfs.plot.fan
-    "calibrate",
-    "flows",
-    "io",
-    "plot",
-)  # modules that are used by name, such as mtfs.plot.fan
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
