@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mtfs.calibrate.elicitation import Elicited, elicit
     from mtfs.calibrate.overspends import FittedOverspend, fit_overspend
     from mtfs.calibrate.panel import forecast_panel
+    from mtfs.calibrate.panel_drivers import PanelDriver, panel_driver
     from mtfs.calibrate.pooling import Pooled, pool_experts
     from mtfs.calibrate.priors import ENGLAND, GrowthPrior
     from mtfs.calibrate.single import FittedDriver, fit_driver
@@ -30,6 +31,7 @@ _HOMES = {
     "FittedSplit": "mtfs.calibrate.splits",
     "GrowthPrior": "mtfs.calibrate.priors",
     "GrowthSplit": "mtfs.calibrate.splits",
+    "PanelDriver": "mtfs.calibrate.panel_drivers",
     "Pooled": "mtfs.calibrate.pooling",
     "elicit": "mtfs.calibrate.elicitation",
     "fit_correlations": "mtfs.calibrate.correlations",
@@ -37,6 +39,7 @@ _HOMES = {
     "fit_overspend": "mtfs.calibrate.overspends",
     "fit_savings_delivery": "mtfs.calibrate.delivery",
     "forecast_panel": "mtfs.calibrate.panel",
+    "panel_driver": "mtfs.calibrate.panel_drivers",
     "plan_text": "mtfs.calibrate.texts",
     "pool_experts": "mtfs.calibrate.pooling",
     "split_growth": "mtfs.calibrate.splits",
@@ -52,6 +55,7 @@ __all__ = [
     "FittedSplit",
     "GrowthPrior",
     "GrowthSplit",
+    "PanelDriver",
     "Pooled",
     "elicit",
     "fit_correlations",
@@ -59,6 +63,7 @@ __all__ = [
     "fit_overspend",
     "fit_savings_delivery",
     "forecast_panel",
+    "panel_driver",
     "plan_text",
     "pool_experts",
     "split_growth",

@@ -91,7 +91,8 @@ def forecast_panel(
     -------
     xarray.DataArray
         Levels, dimensions ``(council, draw, year)``, in the history's units. Draws are joint over
-        councils. ``attrs`` say the window, the method, what was learnt, breaks, holes and seed.
+        councils. ``latest(council)`` is the last level known. ``attrs`` say the window, the method,
+        what was learnt, breaks, gaps and seed.
 
     Raises
     ------
@@ -165,6 +166,7 @@ def forecast_panel(
             "draw": np.arange(n_draws),
             "year": list(years),
             "lead": ("year", np.arange(1, horizon + 1)),
+            "latest": ("council", panel.levels[order, -1]),
         },
         dims=("council", "draw", "year"),
         name=history.name,

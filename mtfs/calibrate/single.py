@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from mtfs.assumptions import Assumption, ByYear
+from mtfs.assumptions import Assumption
 from mtfs.calibrate.candidates import LABELS, LEAST, MODELS, Model, Score, predict, score_candidates
 from mtfs.calibrate.predictive import (
     Persistence,
@@ -18,11 +18,10 @@ from mtfs.calibrate.predictive import (
     persistence_of,
 )
 from mtfs.calibrate.series import CALLED, Rates, Series, Values, rates_of
-from mtfs.calibrate.texts import Section, plan_text, rounded
+from mtfs.calibrate.texts import Section, by_year, plan_text
 from mtfs.drivers import Driver
 from mtfs.vocabulary import (
     MAX_HORIZON,
-    Array,
     MtfsError,
     listing,
     require_count,
@@ -32,7 +31,6 @@ from mtfs.vocabulary import (
     year_start,
 )
 
-_DIGITS = 4  # of the spread: a driver's numbers are written with as many
 _LONGEST_WAIT = 10  # years from the last known to a plan's first: a lag in Driver's mixes, at most
 _SCORED = {"crps": "CRPS", "log": "log score"}
 
@@ -204,23 +202,15 @@ def _driver(
     least = float(said.sd.min())
     return Driver(
         name=name,
-        central=_by_year(said.mean, years, least),
+        central=by_year(said.mean, years, least),
         planned=planned,
-        sd=_by_year(said.sd / walk, years, least),
+        sd=by_year(said.sd / walk, years, least),
         shape="student_t",
         df=float(said.df),
         persistence=persistence,
         scope=scope,
         source=source,
     )
-
-
-def _by_year(values: Array, years: Sequence[str], scale: float) -> Assumption:
-    """Write values by year, or as one number where all are the same."""
-    held = [rounded(float(value), scale, _DIGITS) for value in values]
-    if len(set(held)) == 1:
-        return held[0]
-    return ByYear(by_year=tuple(zip(years, held, strict=True)))
 
 
 def _method(

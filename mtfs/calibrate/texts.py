@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import yaml
 
-from mtfs.assumptions import Declared
-from mtfs.vocabulary import MtfsError
+from mtfs.assumptions import Assumption, ByYear, Declared
+from mtfs.vocabulary import Array, MtfsError
 
 _WIDTH = 100
 _SAID = ("source", "owner", "rationale", "notes")  # after the figures they are about
@@ -113,6 +113,24 @@ def rounded(value: float, scale: float, digits: int = 6) -> float:
     if scale <= 0:
         return float(f"{value:.{digits}g}")
     return round(float(value), digits - 1 - math.floor(math.log10(scale)))
+
+
+def by_year(values: Array, years: Sequence[str], scale: float, digits: int = 4) -> Assumption:
+    """Write values by year as a plan does, or as one number where all are the same.
+
+    Parameters
+    ----------
+    values
+        Shape (year,).
+    years
+        Financial years.
+    scale, digits
+        As for :func:`rounded`.
+    """
+    held = [rounded(float(value), scale, digits) for value in values]
+    if len(set(held)) == 1:
+        return held[0]
+    return ByYear(by_year=tuple(zip(years, held, strict=True)))
 
 
 def _plain(part: Declared) -> dict[str, Any]:
