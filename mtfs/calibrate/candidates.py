@@ -17,6 +17,7 @@ from mtfs.vocabulary import Array, MtfsError
 Model: TypeAlias = Literal["mean", "ar1", "local_level", "random_walk", "damped_trend"]
 Score: TypeAlias = Literal["crps", "log"]
 MODELS: tuple[Model, ...] = get_args(Model)
+"""from what comes back to its mean to what wanders furthest"""
 LABELS: dict[Model, str] = {
     "mean": "constant mean",
     "ar1": "AR(1)",

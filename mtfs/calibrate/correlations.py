@@ -189,7 +189,7 @@ def _effective_years(years: tuple[str, ...], scaled: Array) -> Array:
     starts = np.array([year_start(year) for year in years])
     follows = np.diff(starts) == 1
     n = len(years)
-    lagged = (scaled[1:][follows] * scaled[:-1][follows]).sum(axis=0) / (n - 1)
+    lagged = (scaled[1:][follows] * scaled[:-1][follows]).sum(axis=0) / max(int(follows.sum()), 1)
     both = np.clip(np.outer(lagged, lagged), 0.0, None)  # never worth more years than there are
     return np.asarray(n * (1 - both) / (1 + both))
 

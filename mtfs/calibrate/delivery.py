@@ -70,6 +70,8 @@ class FittedDelivery:
     whole: int
     """schemes that delivered all, or more, which counts as all"""
     source: str
+    together: str
+    """what the common factor rests on"""
 
     def saving(self, name: str, levels: Sequence[float], *, service: str = CORPORATE) -> Saving:
         """Make a scheme that is delivered so; ``levels`` are GBP planned by year."""
@@ -87,7 +89,7 @@ class FittedDelivery:
             msg = "no scheme was given; expected GBP planned by year, by name"
             raise MtfsError(msg)
         schemes = tuple(self.saving(name, held) for name, held in levels.items())
-        return DeliveredSchemes(schemes, self.savings_correlation, self.source)
+        return DeliveredSchemes(schemes, self.savings_correlation, self.together)
 
     def text(self, levels: Mapping[str, Sequence[float]]) -> str:
         """Write schemes, GBP planned by year, as a plan holds them."""
@@ -100,12 +102,17 @@ class DeliveredSchemes:
 
     schemes: tuple[Saving, ...]
     savings_correlation: float
-    source: str
+    together: str
+    """what the common factor rests on"""
 
     def sections(self) -> tuple[Section, ...]:
         """Give them by the plan's keys."""
         return (
-            Section("savings_correlation", self.savings_correlation, self.source),
+            Section(
+                "savings_correlation",
+                self.savings_correlation,
+                f"How far schemes fail together: {self.together}",
+            ),
             Section("savings", self.schemes),
         )
 
@@ -206,10 +213,12 @@ def fit_savings_delivery(
         source=(
             f"{source}; {min(held['year'])} to {max(held['year'])}, {len(held)} rows of "
             f"{len(by_year)} years, {counted}, gross: mean {gross.mean:.3f} "
-            f"(s.e. {gross.mean_se:.3f}), s.d. "
-            f"{gross.sd:.3f}; common factor {common.record:.2f} by the record alone "
-            f"({common.record_interval[0]:.2f} to {common.record_interval[1]:.2f}), "
-            f"{common.value:.2f} shrunk to {COMMON_FACTOR}"
+            f"(s.e. {gross.mean_se:.3f}), s.d. {gross.sd:.3f}"
+        ),
+        together=(
+            f"{common.record:.2f} by the record alone ({common.record_interval[0]:.2f} to "
+            f"{common.record_interval[1]:.2f}), {common.value:.2f} shrunk to {COMMON_FACTOR}, and "
+            "with what is not known of the mean, which all share"
         ),
     )
 

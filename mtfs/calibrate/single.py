@@ -89,7 +89,10 @@ def fit_driver(
 
     Five models stand for election: a constant mean, AR(1), a local level, a random walk and
     exponential smoothing with a damped trend. Each forecasts from every past origin with what was
-    known then, and the one with the best mean score is taken. Mean, variance and the model's own
+    known then. The first of them, in that order, is taken whose mean score is within one standard
+    error of the best: a few origins tell little, and what wanders further has to show that it does
+    better (Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees, 3.4.3).
+    Mean, variance and the model's own
     parameters are all uncertain, and widen the spread as far as so few years leave them so; the
     driver is a Student's t.
 
@@ -161,7 +164,7 @@ def fit_driver(
         except MtfsError as error:
             msg = f"{name}: {error}"
             raise MtfsError(msg) from None
-        chosen = MODELS[int(np.argmin(scores["score"]))]
+        chosen = next(each for each in MODELS if scores["behind"][each] <= scores["se"][each])
     said = predict(chosen, rates.rate, wait + horizon)
     kept = Predictive(said.mean[wait:], said.cov[wait:, wait:], said.df, said.evidence)
     persistence = persistence_of(kept.cov)
@@ -235,14 +238,15 @@ def _method(
     window = f"{rates.years[0]} to {rates.years[-1]}, {rates.known} {kind}"
     if scores.empty:
         return f"{window}; {LABELS[chosen]}, not chosen by score"
-    best = scores.loc[chosen]
+    held = scores.loc[chosen]
     others = ", ".join(
         f"{LABELS[model]} {scores['score'][model]:.4g}"
-        for model in scores.sort_values("score").index[1:]
+        for model in scores.drop(chosen).sort_values("score").index
     )
     return (
-        f"{window}; {LABELS[chosen]}, mean {_SCORED[score]} {best['score']:.4g} at leads "
-        f"{leads[0]} to {leads[-1]} from {best['origins']:.0f} origins ({others})"
+        f"{window}; {LABELS[chosen]}, mean {_SCORED[score]} {held['score']:.4g} at leads "
+        f"{leads[0]} to {leads[-1]} from {held['origins']:.0f} origins (of the others {others}), "
+        "within one standard error of the best"
     )
 
 
