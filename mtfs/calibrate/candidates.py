@@ -146,7 +146,7 @@ def score_candidates(
     -------
     pandas.DataFrame
         By ``model``: ``score``, the mean over leads of the means over origins; ``against``, that
-        less the AR(1)'s, and ``se``, the standard error of the difference over origins; ``origins`` and
+        less the AR(1)'s, and ``se``, its standard error over origins; ``origins`` and
         ``forecasts``, how many there are.
 
     Raises

@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from mtfs.calibrate.predictive import regressed
 from mtfs.calibrate.texts import Section, plan_text
 from mtfs.distributions import Beta
 from mtfs.lines.savings import COMMON_FACTOR, CORPORATE, Delivery, Saving
@@ -284,14 +283,7 @@ def _common(share: Array, year: NDArray[np.intp]) -> CommonFactor:
     """Estimate the correlation of the scores of one year's schemes, and shrink it."""
     ranks = pd.Series(share).rank().to_numpy()
     scores = np.asarray(special.ndtri((ranks - 3 / 8) / (len(share) + 1 / 4)))
-    same = np.equal.outer(year, year)
-    ones = np.ones((len(share), 1))
-    log = np.array(
-        [
-            regressed(scores, ones, np.where(same, c, 0.0) + (1 - c) * np.eye(len(share))).evidence
-            for c in _GRID
-        ]
-    )
+    log = _likelihood(scores, year, _GRID)
     likelihood = np.exp(log - log.max())
     alone = likelihood / likelihood.sum()
     likeliest = np.argsort(-alone)
@@ -306,6 +298,26 @@ def _common(share: Array, year: NDArray[np.intp]) -> CommonFactor:
         record=float(_GRID[np.argmax(likelihood)]),
         record_interval=(float(_GRID[held.min()]), float(_GRID[held.max()])),
     )
+
+
+def _likelihood(scores: Array, year: NDArray[np.intp], common: Array) -> Array:
+    """Give the log restricted likelihood of correlations within a year, shape of ``common``.
+
+    Mean and variance are integrated out, as :func:`mtfs.calibrate.predictive.regressed` does; by the
+    closed inverse of ``(1 - c) I + c J`` of each year's ``m`` rows, whose determinant is
+    ``(1 - c)**(m - 1) (1 - c + m c)``.
+    """
+    rows = np.bincount(year).astype(float)[:, None]
+    sums = np.bincount(year, scores)[:, None]
+    squares = np.bincount(year, scores**2)[:, None]
+    own = 1 - common
+    whole = own + rows * common
+    logs = ((rows - 1) * np.log(own) + np.log(whole)).sum(axis=0)
+    precision = (rows / whole).sum(axis=0)
+    mean = (sums / whole).sum(axis=0) / precision
+    around = ((squares - common * sums**2 / whole) / own).sum(axis=0) - precision * mean**2
+    found: Array = -(logs + np.log(precision) + (len(scores) - 1) * np.log(around)) / 2
+    return found
 
 
 def _require_beta(mean: float, sd: float) -> None:
