@@ -303,8 +303,8 @@ def _common(share: Array, year: NDArray[np.intp]) -> CommonFactor:
 def _likelihood(scores: Array, year: NDArray[np.intp], common: Array) -> Array:
     """Give the log restricted likelihood of correlations within a year, shape of ``common``.
 
-    Mean and variance are integrated out, as :func:`mtfs.calibrate.predictive.regressed` does; by the
-    closed inverse of ``(1 - c) I + c J`` of each year's ``m`` rows, whose determinant is
+    Mean and variance are integrated out, as ``regressed`` does, by the closed inverse of
+    ``(1 - c) I + c J`` of each year's ``m`` rows, whose determinant is
     ``(1 - c)**(m - 1) (1 - c + m c)``.
     """
     rows = np.bincount(year).astype(float)[:, None]

@@ -36,7 +36,7 @@ def test_a_record_that_says_what_the_evidence_says_changes_nothing_but_the_sprea
 
 
 def test_one_year_by_hand():
-    # level ~ N(centre, a) with a the variance of the two medians; deviations AR(1) with k and s.d. s
+    # level ~ N(centre, a), a the variance of the two medians; deviations AR(1) with k and s.d. s
     medians = [math.log1p(year.median.value) for year in EVIDENCE.years]
     a, k = np.var(medians, ddof=1), EVIDENCE.persistence
     log = math.log(1.3)

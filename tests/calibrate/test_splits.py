@@ -67,8 +67,8 @@ def test_its_drivers_go_into_a_plan_together(tmp_path):
     )
     text = (
         "council: Midshire\nfirst_year: 2031/32\nlines:\n"
-        "- {kind: care, name: homes, service: children, people: 80, weekly_cost: 6000, people_growth: children, price_growth: cpi,"
-        " mix_growth: mix}\n"
+        "- {kind: care, name: homes, service: children, people: 80, weekly_cost: 6000,"
+        " people_growth: children, price_growth: cpi, mix_growth: mix}\n"
     )
     file = tmp_path / "plan.yaml"
     file.write_text(text + found.text(), encoding="utf-8")
