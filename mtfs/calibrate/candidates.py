@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from types import ModuleType
 from typing import Literal, TypeAlias, get_args
 
@@ -24,6 +24,10 @@ LABELS: dict[Model, str] = {
     "random_walk": "random walk",
     "damped_trend": "ETS damped trend",
 }
+# The AR(1) holds the constant mean (persistence 0) and comes near the random walk; what it does not
+# know of its persistence is in its spread. To rule persistence out, or a trend in, takes evidence.
+DEFAULT: Model = "ar1"
+CLEARLY = 2.0  # standard errors: about one chance in forty under no difference
 LEAST = 5  # known years: the damped trend has 2 coefficients, and a variance needs 3 more
 FEWEST_ORIGINS = 3  # to choose by: the s.e. of a mean difference needs a spread between them
 _GRID = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist())
@@ -31,6 +35,9 @@ _GRID = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist())
 # (Forecasting: Principles and Practice, 8.2).
 _DAMPING = (0.8, 0.9, 0.98)
 _COARSE = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+_STEP = 16  # years: a grid is made for so many at a time and cut, as no year depends on later ones
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,15 @@ def predict(model: Model, known: Array, ahead: int) -> Predictive:
     ahead
         How many years.
     """
-    points = _grid(model, len(known) + ahead)
-    found = [regressed(known, point.design, point.shape) for point in points]
+    years = len(known) + ahead
+    points = _grid(model, -(-years // _STEP) * _STEP)
+    found = [
+        regressed(known, point.design[:years], point.shape[:years, :years]) for point in points
+    ]
     return averaged(found, [1 / len(found)] * len(found))
 
 
-@cache
+@lru_cache(maxsize=32)
 def _grid(model: Model, years: int) -> tuple[_Point, ...]:
     return tuple(_MAKERS[model](years))
 
@@ -117,6 +127,9 @@ def score_candidates(
 ) -> pd.DataFrame:
     """Score models on what came after every origin, each knowing what was known then only.
 
+    What is scored is the mean rate from the first lead to each lead: a plan adds rates up, and a
+    model that is right of every single year may be wrong of their sum.
+
     Parameters
     ----------
     values
@@ -132,9 +145,9 @@ def score_candidates(
     Returns
     -------
     pandas.DataFrame
-        By ``model``: ``score``, the mean over leads of the means over origins; ``behind``, by how
-        much it is worse than the best, and ``se``, the standard error of that over origins;
-        ``origins`` and ``forecasts``, how many there are.
+        By ``model``: ``score``, the mean over leads of the means over origins; ``against``, that
+        less the AR(1)'s, and ``se``, its standard error over origins; ``origins`` and
+        ``forecasts``, how many there are.
 
     Raises
     ------
@@ -144,7 +157,7 @@ def score_candidates(
     ends = [
         end
         for end in range(1, len(values))
-        if np.isfinite(values[:end]).sum() >= LEAST and len(_seen(values, end, leads))
+        if np.isfinite(values[:end]).sum() >= LEAST and _seen(values, end, leads)
     ]
     if len(ends) < FEWEST_ORIGINS:
         msg = (
@@ -157,22 +170,20 @@ def score_candidates(
     for row, model in enumerate(models):
         for column, end in enumerate(ends):
             seen = _seen(values, end, leads)
-            said = predict(model, values[:end], leads[-1])
-            at = np.array([leads[place] for place in seen]) - 1
-            truth = values[end + at]
-            found[row, column, seen] = _scored(score, truth, said.mean[at], said.sd[at], said.df)
+            said = running(predict(model, values[:end], leads[-1]), leads[0] - 1)
+            truth = running_mean(values[end + leads[0] - 1 : end + leads[seen - 1]])
+            found[row, column, :seen] = scored(score, truth, said, seen)
     found = found[
         :, :, np.isfinite(found[0]).any(axis=0)
     ]  # without leads at which nothing is known
     by_origin = np.nanmean(found, axis=2)
     mean = np.nanmean(found, axis=1).mean(axis=1)
-    best = int(np.argmin(mean))
-    behind = by_origin - by_origin[best]
+    against = by_origin - by_origin[list(models).index(DEFAULT)]
     return pd.DataFrame(
         {
             "score": mean,
-            "behind": mean - mean[best],
-            "se": behind.std(axis=1, ddof=1) / np.sqrt(len(ends)),
+            "against": mean - mean[list(models).index(DEFAULT)],
+            "se": against.std(axis=1, ddof=1) / np.sqrt(len(ends)),
             "origins": len(ends),
             "forecasts": int(np.isfinite(found[0]).sum()),
         },
@@ -180,22 +191,39 @@ def score_candidates(
     )
 
 
-def _seen(values: Array, end: int, leads: Sequence[int]) -> list[int]:
-    """Give the places of leads at which something is known."""
-    return [
-        place
-        for place, lead in enumerate(leads)
-        if end + lead <= len(values) and np.isfinite(values[end + lead - 1])
-    ]
+def chosen_of(scores: pd.DataFrame) -> Model:
+    """Choose the AR(1), or the best of those that beat it by more than two standard errors."""
+    ahead = scores[scores["against"] < -CLEARLY * scores["se"]]
+    names: list[Model] = [model for model in MODELS if model in ahead.index]
+    return min(names, key=lambda model: float(scores["score"][model]), default=DEFAULT)
 
 
-def _scored(score: Score, truth: Array, mean: Array, sd: Array, df: float) -> Array:
-    scale = sd * np.sqrt((df - 2) / df)
+def _seen(values: Array, end: int, leads: Sequence[int]) -> int:
+    """Count the leads, from the first on, up to which all years are known."""
+    known = np.isfinite(values[end + leads[0] - 1 : end + leads[-1]])
+    return len(known) if known.all() else int(np.argmin(known))
+
+
+def running(said: Predictive, skip: int) -> Predictive:
+    """Give the distribution of running means, from the year after ``skip`` years on."""
+    mean, cov = said.mean[skip:], said.cov[skip:, skip:]
+    average = np.tril(np.ones_like(cov)) / np.arange(1, len(mean) + 1)[:, None]
+    return Predictive(average @ mean, average @ cov @ average.T, said.df, said.evidence)
+
+
+def running_mean(values: Array) -> Array:
+    """Give the mean from the first year to each."""
+    return np.asarray(np.cumsum(values) / np.arange(1, len(values) + 1))
+
+
+def scored(score: Score, truth: Array, said: Predictive, n: int) -> Array:
+    """Score the first ``n`` years of a prediction, each a Student's t; smaller is better."""
+    mean, scale = said.mean[:n], said.sd[:n] * np.sqrt((said.df - 2) / said.df)
     if score == "log":
         from scipy.stats import t  # noqa: PLC0415 - keeps import light
 
-        return np.asarray(-t.logpdf(truth, df, mean, scale), dtype=np.float64)
-    return np.asarray(_scoringrules().crps_t(truth, df, mean, scale), dtype=np.float64)
+        return np.asarray(-t.logpdf(truth, said.df, mean, scale), dtype=np.float64)
+    return np.asarray(_scoringrules().crps_t(truth, said.df, mean, scale), dtype=np.float64)
 
 
 def _scoringrules() -> ModuleType:

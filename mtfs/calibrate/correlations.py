@@ -29,8 +29,8 @@ class FittedCorrelations:
     pairs: tuple[Pair, ...]
     """as a plan's ``correlations`` hold them"""
     table: pd.DataFrame
-    """by pair (``one``, ``other``): ``sample``, ``value`` (shrunk, as written), ``se`` of the
-    value, ``years`` (effective: fewer where both series persist)"""
+    """by pair (``one``, ``other``): ``sample``, its standard error ``se``, ``value`` (shrunk, as
+    written), ``years`` (effective: fewer where both series persist)"""
     intensity: float
     """share by which every correlation was shrunk towards 0"""
     years: tuple[str, ...]
@@ -117,8 +117,8 @@ def fit_correlations(
                 "one": names[i],
                 "other": names[j],
                 "sample": sample[i, j],
+                "se": _se(sample[i, j], effective[i, j]),
                 "value": kept[i, j],
-                "se": (1 - intensity) * _se(sample[i, j], effective[i, j]),
                 "years": effective[i, j],
             }
             for i, j in places
@@ -189,7 +189,7 @@ def _effective_years(years: tuple[str, ...], scaled: Array) -> Array:
     starts = np.array([year_start(year) for year in years])
     follows = np.diff(starts) == 1
     n = len(years)
-    lagged = (scaled[1:][follows] * scaled[:-1][follows]).sum(axis=0) / (n - 1)
+    lagged = (scaled[1:][follows] * scaled[:-1][follows]).sum(axis=0) / max(int(follows.sum()), 1)
     both = np.clip(np.outer(lagged, lagged), 0.0, None)  # never worth more years than there are
     return np.asarray(n * (1 - both) / (1 + both))
 

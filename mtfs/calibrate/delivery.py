@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from mtfs.calibrate.predictive import regressed
 from mtfs.calibrate.texts import Section, plan_text
 from mtfs.distributions import Beta
 from mtfs.lines.savings import COMMON_FACTOR, CORPORATE, Delivery, Saving
@@ -70,6 +69,8 @@ class FittedDelivery:
     whole: int
     """schemes that delivered all, or more, which counts as all"""
     source: str
+    together: str
+    """what the common factor rests on"""
 
     def saving(self, name: str, levels: Sequence[float], *, service: str = CORPORATE) -> Saving:
         """Make a scheme that is delivered so; ``levels`` are GBP planned by year."""
@@ -87,7 +88,7 @@ class FittedDelivery:
             msg = "no scheme was given; expected GBP planned by year, by name"
             raise MtfsError(msg)
         schemes = tuple(self.saving(name, held) for name, held in levels.items())
-        return DeliveredSchemes(schemes, self.savings_correlation, self.source)
+        return DeliveredSchemes(schemes, self.savings_correlation, self.together)
 
     def text(self, levels: Mapping[str, Sequence[float]]) -> str:
         """Write schemes, GBP planned by year, as a plan holds them."""
@@ -100,12 +101,17 @@ class DeliveredSchemes:
 
     schemes: tuple[Saving, ...]
     savings_correlation: float
-    source: str
+    together: str
+    """what the common factor rests on"""
 
     def sections(self) -> tuple[Section, ...]:
         """Give them by the plan's keys."""
         return (
-            Section("savings_correlation", self.savings_correlation, self.source),
+            Section(
+                "savings_correlation",
+                self.savings_correlation,
+                f"How far schemes fail together: {self.together}",
+            ),
             Section("savings", self.schemes),
         )
 
@@ -206,10 +212,12 @@ def fit_savings_delivery(
         source=(
             f"{source}; {min(held['year'])} to {max(held['year'])}, {len(held)} rows of "
             f"{len(by_year)} years, {counted}, gross: mean {gross.mean:.3f} "
-            f"(s.e. {gross.mean_se:.3f}), s.d. "
-            f"{gross.sd:.3f}; common factor {common.record:.2f} by the record alone "
-            f"({common.record_interval[0]:.2f} to {common.record_interval[1]:.2f}), "
-            f"{common.value:.2f} shrunk to {COMMON_FACTOR}"
+            f"(s.e. {gross.mean_se:.3f}), s.d. {gross.sd:.3f}"
+        ),
+        together=(
+            f"{common.record:.2f} by the record alone ({common.record_interval[0]:.2f} to "
+            f"{common.record_interval[1]:.2f}), {common.value:.2f} shrunk to {COMMON_FACTOR}, and "
+            "with what is not known of the mean, which all share"
         ),
     )
 
@@ -275,14 +283,7 @@ def _common(share: Array, year: NDArray[np.intp]) -> CommonFactor:
     """Estimate the correlation of the scores of one year's schemes, and shrink it."""
     ranks = pd.Series(share).rank().to_numpy()
     scores = np.asarray(special.ndtri((ranks - 3 / 8) / (len(share) + 1 / 4)))
-    same = np.equal.outer(year, year)
-    ones = np.ones((len(share), 1))
-    log = np.array(
-        [
-            regressed(scores, ones, np.where(same, c, 0.0) + (1 - c) * np.eye(len(share))).evidence
-            for c in _GRID
-        ]
-    )
+    log = _likelihood(scores, year, _GRID)
     likelihood = np.exp(log - log.max())
     alone = likelihood / likelihood.sum()
     likeliest = np.argsort(-alone)
@@ -297,6 +298,26 @@ def _common(share: Array, year: NDArray[np.intp]) -> CommonFactor:
         record=float(_GRID[np.argmax(likelihood)]),
         record_interval=(float(_GRID[held.min()]), float(_GRID[held.max()])),
     )
+
+
+def _likelihood(scores: Array, year: NDArray[np.intp], common: Array) -> Array:
+    """Give the log restricted likelihood of correlations within a year, shape of ``common``.
+
+    Mean and variance are integrated out, as ``regressed`` does, by the closed inverse of
+    ``(1 - c) I + c J`` of each year's ``m`` rows, whose determinant is
+    ``(1 - c)**(m - 1) (1 - c + m c)``.
+    """
+    rows = np.bincount(year).astype(float)[:, None]
+    sums = np.bincount(year, scores)[:, None]
+    squares = np.bincount(year, scores**2)[:, None]
+    own = 1 - common
+    whole = own + rows * common
+    logs = ((rows - 1) * np.log(own) + np.log(whole)).sum(axis=0)
+    precision = (rows / whole).sum(axis=0)
+    mean = (sums / whole).sum(axis=0) / precision
+    around = ((squares - common * sums**2 / whole) / own).sum(axis=0) - precision * mean**2
+    found: Array = -(logs + np.log(precision) + (len(scores) - 1) * np.log(around)) / 2
+    return found
 
 
 def _require_beta(mean: float, sd: float) -> None:

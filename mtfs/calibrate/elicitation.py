@@ -32,7 +32,7 @@ Family: TypeAlias = Literal[
 ]
 Persistence: TypeAlias = float | Literal["random_walk"]
 _FREE: tuple[Family, ...] = ("normal", "student_t", "lognormal", "shifted_lognormal")
-_BOUNDED: tuple[Family, ...] = ("beta", "pert", "triangular")
+_BOUNDED: tuple[Family, ...] = ("pert", "triangular", "beta")
 FAMILIES = _FREE + _BOUNDED
 DF = 4.0  # of a Student t: that of mtfs.interval
 _TIE = 1e-6  # of the spread: families that miss by as little are alike, and the simplest is taken

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mtfs.history import History
+from mtfs.history import LEAST, History
 from mtfs.vocabulary import Array, MtfsError, listing, year_label, year_start
 
 Series: TypeAlias = "pd.Series[float] | xr.DataArray"
@@ -65,7 +65,10 @@ def rates_of(
         msg = f"{name}: values is {values!r}; expected 'rates' (such as CPI growth) or 'levels'"
         raise MtfsError(msg)
     years, found = labelled(series, name)
+    _require_in_a_row(years, name)
+    _require_known(years, found, gaps, name)
     if values == "levels":
+        _require_growth(found, name)
         array = xr.DataArray(found[None, :], {"council": [name], "year": list(years)})
         history = History.of(
             array,
@@ -76,8 +79,6 @@ def rates_of(
     if breaks:
         msg = f"{name}: 'breaks' go with values='levels'; of rates leave the year out as a gap"
         raise MtfsError(msg)
-    _require_in_a_row(years, name)
-    _require_known(years, found, gaps, name)
     return _trimmed(Rates(years, found))
 
 
@@ -142,6 +143,12 @@ def _require_known(years: Sequence[str], values: Array, gaps: Sequence[str], nam
         if not np.isnan(value) and year in gaps:
             msg = f"{name}, {year}: declared a gap, and a value is there; take out one of the two"
             raise MtfsError(msg)
+
+
+def _require_growth(levels: Array, name: str) -> None:
+    if np.isfinite(levels).sum() < LEAST:
+        msg = f"{name}: fewer than {LEAST} levels are known; expected a growth at least"
+        raise MtfsError(msg)
 
 
 def _trimmed(rates: Rates) -> Rates:

@@ -10,7 +10,17 @@ import numpy as np
 import pandas as pd
 
 from mtfs.assumptions import Assumption
-from mtfs.calibrate.candidates import LABELS, LEAST, MODELS, Model, Score, predict, score_candidates
+from mtfs.calibrate.candidates import (
+    DEFAULT,
+    LABELS,
+    LEAST,
+    MODELS,
+    Model,
+    Score,
+    chosen_of,
+    predict,
+    score_candidates,
+)
 from mtfs.calibrate.predictive import (
     Persistence,
     Predictive,
@@ -87,7 +97,10 @@ def fit_driver(
 
     Five models stand for election: a constant mean, AR(1), a local level, a random walk and
     exponential smoothing with a damped trend. Each forecasts from every past origin with what was
-    known then, and the one with the best mean score is taken. Mean, variance and the model's own
+    known then, and is scored on the mean rate to each lead, since a plan adds rates up. The AR(1)
+    is taken unless another beats it by more than two standard errors, over origins, of the
+    difference: it holds the constant mean, and a few origins cannot rule persistence out.
+    Mean, variance and the model's own
     parameters are all uncertain, and widen the spread as far as so few years leave them so; the
     driver is a Student's t.
 
@@ -159,7 +172,7 @@ def fit_driver(
         except MtfsError as error:
             msg = f"{name}: {error}"
             raise MtfsError(msg) from None
-        chosen = MODELS[int(np.argmin(scores["score"]))]
+        chosen = chosen_of(scores)
     said = predict(chosen, rates.rate, wait + horizon)
     kept = Predictive(said.mean[wait:], said.cov[wait:, wait:], said.df, said.evidence)
     persistence = persistence_of(kept.cov)
@@ -225,14 +238,15 @@ def _method(
     window = f"{rates.years[0]} to {rates.years[-1]}, {rates.known} {kind}"
     if scores.empty:
         return f"{window}; {LABELS[chosen]}, not chosen by score"
-    best = scores.loc[chosen]
     others = ", ".join(
         f"{LABELS[model]} {scores['score'][model]:.4g}"
-        for model in scores.sort_values("score").index[1:]
+        for model in scores.drop(chosen).sort_values("score").index
     )
+    why = "which none clearly beats" if chosen == DEFAULT else "which clearly beats AR(1)"
     return (
-        f"{window}; {LABELS[chosen]}, mean {_SCORED[score]} {best['score']:.4g} at leads "
-        f"{leads[0]} to {leads[-1]} from {best['origins']:.0f} origins ({others})"
+        f"{window}; {LABELS[chosen]}, {why}: mean {_SCORED[score]} {scores['score'][chosen]:.4g} "
+        f"of the mean rate to leads {leads[0]} to {leads[-1]} from {scores['origins'][chosen]:.0f} "
+        f"origins; {others}"
     )
 
 
