@@ -30,6 +30,9 @@ DEFAULT: Model = "ar1"
 CLEARLY = 2.0  # standard errors: about one chance in forty under no difference
 LEAST = 5  # known years: the damped trend has 2 coefficients, and a variance needs 3 more
 FEWEST_ORIGINS = 3  # to choose by: the s.e. of a mean difference needs a spread between them
+# Stretches of time without a year in common, to put another model before the AR(1): in one, such
+# as the prices of 2021 to 2024, whatever carried on was right.
+FEWEST_STRETCHES = 2.0
 _GRID = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist())
 # statsmodels holds damping between 0.8 and 0.98 (ETSModel), as Hyndman and Athanasopoulos advise
 # (Forecasting: Principles and Practice, 8.2).
@@ -146,8 +149,9 @@ def score_candidates(
     -------
     pandas.DataFrame
         By ``model``: ``score``, the mean over leads of the means over origins; ``against``, that
-        less the AR(1)'s, and ``se``, its standard error over origins; ``origins`` and
-        ``forecasts``, how many there are.
+        less the AR(1)'s, and ``se``, its standard error; ``origins`` and ``forecasts``, how many
+        there are. Forecasts of neighbouring origins are of the same years, so the origins count as
+        the stretches they make that have no year in common: ``stretches``, origins over leads.
 
     Raises
     ------
@@ -179,12 +183,14 @@ def score_candidates(
     by_origin = np.nanmean(found, axis=2)
     mean = np.nanmean(found, axis=1).mean(axis=1)
     against = by_origin - by_origin[list(models).index(DEFAULT)]
+    stretches = max(len(ends) / len(leads), 1.0)
     return pd.DataFrame(
         {
             "score": mean,
             "against": mean - mean[list(models).index(DEFAULT)],
-            "se": against.std(axis=1, ddof=1) / np.sqrt(len(ends)),
+            "se": against.std(axis=1, ddof=1) / np.sqrt(stretches),
             "origins": len(ends),
+            "stretches": stretches,
             "forecasts": int(np.isfinite(found[0]).sum()),
         },
         index=pd.Index(models, name="model"),
@@ -192,8 +198,9 @@ def score_candidates(
 
 
 def chosen_of(scores: pd.DataFrame) -> Model:
-    """Choose the AR(1), or the best of those that beat it by more than two standard errors."""
-    ahead = scores[scores["against"] < -CLEARLY * scores["se"]]
+    """Choose the AR(1), or the best of those that beat it clearly, in two stretches or more."""
+    clear = scores["against"] < -CLEARLY * scores["se"]
+    ahead = scores[clear & (scores["stretches"] >= FEWEST_STRETCHES)]
     names: list[Model] = [model for model in MODELS if model in ahead.index]
     return min(names, key=lambda model: float(scores["score"][model]), default=DEFAULT)
 

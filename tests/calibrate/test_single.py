@@ -244,9 +244,32 @@ def test_the_default_stays_unless_clearly_beaten():
     scores = pd.DataFrame(
         {"score": [1.0, 1.2, 0.9], "against": [-0.2, 0.0, -0.3], "se": [0.11, 0.0, 0.1]},
         index=["mean", "ar1", "local_level"],
-    )
+    ).assign(stretches=2.0)
     assert chosen_of(scores) == "local_level"
+    assert chosen_of(scores.assign(stretches=1.75)) == "ar1"
     assert chosen_of(scores.drop("local_level")) == "ar1"  # 0.2 is not more than 2 x 0.11
+
+
+def test_one_surge_of_prices_does_not_make_a_trend():
+    # weekly cost of a child in care, Nottinghamshire, 2015/16 on, GBP (DfE, LAIT)
+    cost = [1205, 1230, 1285, 1420, 1485, 1600, 1850, 2090, 2475, 2990]
+    labels = list(year_labels("2015/16", 10))
+    found = fit_driver(
+        pd.Series(cost, labels, dtype=float), name="cost", values="levels", source="DfE"
+    )
+    assert found.model == "ar1"
+    assert found.scores["score"].idxmin() == "damped_trend"  # which forecast the surge best
+    growth = np.diff(cost) / cost[:-1]
+    assert (found.predictive["mean"] < growth[-1]).all()  # 20.8% a year does not go on for ever
+    assert (np.diff(found.predictive["mean"]) < 0).all()
+    assert found.predictive["sd"].iloc[-1] > growth.std(ddof=1)
+
+
+def test_origins_that_share_years_count_as_the_stretches_they_make():
+    scores = score_candidates(NOISY, range(1, 5), MODELS, "log")
+    alone = score_candidates(NOISY, range(1, 2), MODELS, "log")
+    assert scores["stretches"]["mean"] == scores["origins"]["mean"] / 4
+    assert alone["stretches"]["mean"] == alone["origins"]["mean"]
 
 
 def test_levels_are_turned_into_growth():

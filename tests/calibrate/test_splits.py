@@ -26,7 +26,8 @@ def test_parts_add_up_and_factors_multiply(rows):
     size = np.maximum(spend.to_numpy()[1:], spend.to_numpy()[:-1])
     factors = (1 + found.growth[["people", "price", "mix"]]).prod(axis=1)
     assert (np.abs(parts - step) <= 1e-9 * (size + found.contribution.abs().max(axis=1))).all()
-    assert factors.to_numpy() == pytest.approx((1 + found.growth["spend"]).to_numpy(), rel=1e-9)
+    # a factor of 0.003 is stated as a growth of -0.997, which keeps fewer of its digits
+    assert factors.to_numpy() == pytest.approx((1 + found.growth["spend"]).to_numpy(), rel=1e-7)
 
 
 def test_a_step_by_hand():
