@@ -73,7 +73,8 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 
-_ROOMS = ("calibrate", "flows", "io", "plot")  # modules that are used by name, such as mtfs.plot.fan
+# modules that are used by name, such as mtfs.plot.fan
+_ROOMS = ("calibrate", "flows", "io", "plot")
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",

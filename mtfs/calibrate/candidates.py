@@ -35,8 +35,6 @@ _GRID = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist())
 # (Forecasting: Principles and Practice, 8.2).
 _DAMPING = (0.8, 0.9, 0.98)
 _COARSE = (0.1, 0.3, 0.5, 0.7, 0.9)
-
-
 _STEP = 16  # years: a grid is made for so many at a time and cut, as no year depends on later ones
 
 
