@@ -153,9 +153,7 @@ def score_candidates(
         When there are fewer than three origins.
     """
     ends = [
-        end
-        for end in range(1, len(values))
-        if np.isfinite(values[:end]).sum() >= LEAST and _seen(values, end, leads)
+        end for end in range(1, len(values)) if _tells(values[:end]) and _seen(values, end, leads)
     ]
     if len(ends) < FEWEST_ORIGINS:
         msg = (
@@ -194,6 +192,11 @@ def chosen_of(scores: pd.DataFrame) -> Model:
     ahead = scores[scores["against"] < -CLEARLY * scores["se"]]
     names: list[Model] = [model for model in MODELS if model in ahead.index]
     return min(names, key=lambda model: float(scores["score"][model]), default=DEFAULT)
+
+
+def _tells(known: Array) -> bool:
+    """Whether so much is known that a spread can be told."""
+    return bool(np.isfinite(known).sum() >= LEAST and np.nanmax(known) > np.nanmin(known))
 
 
 def _seen(values: Array, end: int, leads: Sequence[int]) -> int:
