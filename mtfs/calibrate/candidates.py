@@ -38,8 +38,6 @@ _GRID = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist())
 # (Forecasting: Principles and Practice, 8.2).
 _DAMPING = (0.8, 0.9, 0.98)
 _COARSE = (0.1, 0.3, 0.5, 0.7, 0.9)
-
-
 _STEP = 16  # years: a grid is made for so many at a time and cut, as no year depends on later ones
 
 
@@ -159,9 +157,7 @@ def score_candidates(
         When there are fewer than three origins.
     """
     ends = [
-        end
-        for end in range(1, len(values))
-        if np.isfinite(values[:end]).sum() >= LEAST and _seen(values, end, leads)
+        end for end in range(1, len(values)) if _tells(values[:end]) and _seen(values, end, leads)
     ]
     if len(ends) < FEWEST_ORIGINS:
         msg = (
@@ -203,6 +199,11 @@ def chosen_of(scores: pd.DataFrame) -> Model:
     ahead = scores[clear & (scores["stretches"] >= FEWEST_STRETCHES)]
     names: list[Model] = [model for model in MODELS if model in ahead.index]
     return min(names, key=lambda model: float(scores["score"][model]), default=DEFAULT)
+
+
+def _tells(known: Array) -> bool:
+    """Whether so much is known that a spread can be told."""
+    return bool(np.isfinite(known).sum() >= LEAST and np.nanmax(known) > np.nanmin(known))
 
 
 def _seen(values: Array, end: int, leads: Sequence[int]) -> int:

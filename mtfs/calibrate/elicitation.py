@@ -147,7 +147,8 @@ def elicit(
     -------
     Elicited
         Fitted by least squares on the quantiles: the sum of the squared misses, in the units of the
-        value, is least (O'Hagan et al. 2006, Uncertain Judgements, ch. 5).
+        value, is least (O'Hagan et al. 2006, Uncertain Judgements, ch. 5). A family whose mean
+        would lie outside the stated quantiles is not taken: a tail nobody spoke of would rule it.
 
     Raises
     ------
@@ -171,7 +172,15 @@ def elicit(
     wanted = _families(family, limits, stated)
     scores = np.array([quantile_score(level) for level in levels])
     spread = float(stated[-1] - stated[0])
-    found = {each: _FITS[each](scores, stated, limits, df) for each in wanted}
+    fitted = {each: _FITS[each](scores, stated, limits, df) for each in wanted}
+    found = {each: made for each, made in fitted.items() if _told(made, stated)}
+    if not found:
+        msg = (
+            f"the {listing(wanted)} that comes nearest has its mean outside the quantiles stated, "
+            f"{stated[0]:g} to {stated[-1]:g}: a tail of which nothing was said would rule it. Ask "
+            "for quantiles further out, or give bounds"
+        )
+        raise MtfsError(msg)
     misses = {each: quantiles_of(made, levels) - stated for each, made in found.items()}
     misfit = {each: math.sqrt(float((miss**2).mean())) / spread for each, miss in misses.items()}
     least = min(misfit.values())
@@ -276,6 +285,14 @@ def _families(
         msg = f"found {len(stated)} quantiles; how far a shifted_lognormal leans takes three"
         raise MtfsError(msg)
     return (family,)
+
+
+def _told(made: Distribution, stated: Array) -> bool:
+    """Whether what was stated says where the mean lies, and not a tail beyond it."""
+    try:
+        return bool(stated[0] <= made.mean <= stated[-1])
+    except OverflowError:  # of a lognormal that leans without end
+        return False
 
 
 Bounds: TypeAlias = "tuple[float, float] | None"

@@ -34,7 +34,7 @@ PRIOR_YEARS = 4
 _PROB = 0.8
 _DIGITS = 5
 _GRID = np.exp(np.linspace(math.log(0.2), math.log(5.0), 81))  # spreads, over the national one
-_LONGEST_WAIT = 10
+_LONGEST_WAIT = MAX_HORIZON  # years between the last known and a plan's first
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from scipy.special import logsumexp
 
 from mtfs.vocabulary import Array
 
+_EXACT = 1e-20  # of the sum of squares: what is left is rounding, and its logarithm without meaning
 Persistence: TypeAlias = float | Literal["random_walk"]
 
 
@@ -77,7 +78,7 @@ def regressed(known: Array, design: Array, shape: Array) -> Predictive:
     coefficients = np.linalg.solve(precision, x.T @ y)
     left = y - x @ coefficients
     df = len(held) - n_coefficients
-    squares = max(float(left @ left), np.finfo(float).tiny)
+    squares = max(float(left @ left), _EXACT * float(y @ y))
     fresh = design[ahead] - cross.T @ x
     scale = (
         shape[np.ix_(ahead, ahead)] - cross.T @ cross + fresh @ np.linalg.solve(precision, fresh.T)

@@ -97,6 +97,15 @@ def test_three_quantiles_that_lean_are_met_exactly():
         assert found.candidates["normal"] > 0.1
 
 
+def test_a_tail_nobody_spoke_of_does_not_make_the_mean():
+    stated = {0.4: 1.0, 0.5: 2.0, 0.6: 1000.0}
+    with pytest.raises(MtfsError, match="mean outside the quantiles stated, 1 to 1000"):
+        elicit(stated, family="shifted_lognormal")
+    found = elicit(stated)
+    assert found.family in {"normal", "student_t"}
+    assert found.misfit > 0.1
+
+
 def test_quantiles_that_no_family_meets_are_missed_by_least_squares():
     # a normal through four quantiles: ordinary least squares on scores, written out
     levels, stated = [0.1, 0.4, 0.6, 0.9], [0.0, 1.0, 1.2, 4.0]

@@ -119,7 +119,7 @@ def test_years_that_are_missing_are_waited_through():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"service": "childrens"}, "Did you mean 'children'"),
+        ({"service": "childrn"}, "Did you mean 'children'"),
         ({"outturn": by_year([1, 2], "2021/22")}, "different years, such as 2020/21"),
         ({"outturn": by_year([1, 0])}, "outturn, 2021/22: 0; expected an amount above 0"),
         ({"budget": by_year([]), "outturn": by_year([])}, "no year was given"),

@@ -240,6 +240,13 @@ def test_a_series_that_wanders_far_is_not_taken_for_one_that_returns():
     assert fit(NOISY).model == DEFAULT
 
 
+def test_a_past_without_any_change_forecasts_nothing():
+    still = np.r_[np.zeros(7), 0.02, 0.01, 0.03, 0.0, 0.02]
+    found = score_candidates(still, range(1, 2), MODELS, "log")
+    assert found["origins"].unique().tolist() == [4]  # after the first rate that differs
+    assert np.isfinite(found["score"]).all()
+
+
 def test_the_default_stays_unless_clearly_beaten():
     scores = pd.DataFrame(
         {"score": [1.0, 1.2, 0.9], "against": [-0.2, 0.0, -0.3], "se": [0.11, 0.0, 0.1]},
