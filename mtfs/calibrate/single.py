@@ -98,17 +98,10 @@ def fit_driver(
     Five models stand for election: a constant mean, AR(1), a local level, a random walk and
     exponential smoothing with a damped trend. Each forecasts from every past origin with what was
     known then, and is scored on the mean rate to each lead, since a plan adds rates up. The AR(1)
-<<<<<<< HEAD
     is taken unless another beats it by more than two standard errors of the difference, over twice
     as many origins as leads: it holds the constant mean, and a few origins cannot rule persistence
     out, nor a trend in. Mean, variance and the model's own parameters are all uncertain, and widen
     the spread as far as so few years leave them so; the driver is a Student's t.
-=======
-    is taken unless another beats it by more than two standard errors, over origins, of the
-    difference: it holds the constant mean, and a few origins cannot rule persistence out. Mean,
-    variance and the model's own parameters are all uncertain, and widen the spread as far as so few
-    years leave them so; the driver is a Student's t.
->>>>>>> single
 
     Parameters
     ----------
