@@ -79,7 +79,6 @@ __version__ = VERSION
 
 _ROOMS = ("calibrate", "flows", "io", "plot", "verify")  # used by name, such as mtfs.plot.fan
 # modules that are used by name, such as mtfs.plot.fan
-_ROOMS = ("calibrate", "flows", "io", "plot")
 
 _HOMES = {
     "DriftEvidence": "mtfs.drift",
