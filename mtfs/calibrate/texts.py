@@ -57,7 +57,7 @@ def plan_text(*fitted: Fitted) -> str:
     Raises
     ------
     MtfsError
-        When two of them state the same number, such as ``savings_correlation``.
+        When something else is given, or two state the same number, such as ``savings_correlation``.
 
     Examples
     --------
@@ -75,6 +75,10 @@ def plan_text(*fitted: Fitted) -> str:
     if not fitted:
         msg = "nothing was given to write; expected results of fit_driver, fit_correlations ..."
         raise MtfsError(msg)
+    for one in fitted:
+        if not hasattr(one, "sections"):
+            msg = f"found a {type(one).__name__}; expected results of fit_driver and the like"
+            raise MtfsError(msg)
     held: dict[str, list[Any]] = {}
     comments: dict[str, list[str]] = {}
     numbers: dict[str, float] = {}

@@ -274,3 +274,8 @@ def test_several_parts_are_written_as_one_plan(tmp_path):
     with pytest.raises(MtfsError, match="nothing was given"):
         plan_text()
     assert implied_by(Normal(0.0, 1.0)).below_zero == pytest.approx(0.5)
+
+
+def test_what_is_no_result_cannot_be_written():
+    with pytest.raises(MtfsError, match="found a int; expected results of fit_driver"):
+        mtfs.calibrate.plan_text(3)
