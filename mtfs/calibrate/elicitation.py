@@ -313,8 +313,10 @@ def _lognormal(scores: Array, stated: Array, _bounds: Bounds, _df: float) -> Dis
     def make(raw: Array) -> Distribution:
         return Lognormal(math.exp(raw[0]), math.exp(raw[1]))
 
-    sigma, centre = np.polyfit(scores, np.log(stated), 1)
-    return _least_squares(make, [centre, math.log(sigma)], scores, stated)
+    # the upper quantiles weigh most, and the logarithm of a lowest one near 0 leads far astray
+    high, below = np.log(stated[-1]), np.log(stated[-2])
+    sigma = (high - below) / (scores[-1] - scores[-2])
+    return _least_squares(make, [high - sigma * scores[-1], math.log(sigma)], scores, stated)
 
 
 def _shifted(scores: Array, stated: Array, bounds: Bounds, df: float) -> Distribution:
@@ -382,7 +384,9 @@ def _least_squares(
     def miss(raw: Array) -> Array:
         return (_exact(make(raw), scores) - stated) / spread
 
-    answer = least_squares(miss, start, xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    # what is tried on the way may lie beyond what a float holds, and is then no answer
+    with np.errstate(over="ignore", invalid="ignore"):
+        answer = least_squares(miss, start, xtol=1e-14, ftol=1e-14, gtol=1e-14)
     return make(answer.x)
 
 

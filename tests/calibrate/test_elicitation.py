@@ -130,6 +130,13 @@ def test_any_three_quantiles_in_order_are_met(values):
     assert found.implied.p5 < found.implied.median < found.implied.p95
 
 
+@pytest.mark.parametrize("low", [5e-324, 2.3e-308, 1e-100, 1e-9])
+def test_a_lowest_quantile_next_to_nothing_is_met(low):
+    found = elicit({0.1: low, 0.5: 1.0, 0.9: 2.0})
+    assert found.misfit < 1e-6
+    assert elicit({0.1: low, 0.5: 1.0, 0.9: 2.0}, family="lognormal").misfit > 0.05
+
+
 @given(st.floats(0.1, 10), st.floats(-5, 5))
 def test_units_and_origin_do_not_matter(scale, shift):
     stated = {0.1: 1.0, 0.5: 2.0, 0.9: 5.0}
