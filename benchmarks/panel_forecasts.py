@@ -294,17 +294,17 @@ def report(scores: pd.DataFrame, title: str) -> None:
     """Print the scores of some origins."""
     table = by_series(scores)
     print(f"\n== {title}\n\nmean CRPS, hundredths of a logarithm")
-    print(table.assign(mean=table.mean(1)).round(2).to_string())
+    print(table.assign(mean=table.mean(axis=1)).round(2).to_string())
     best = table.loc[[name for name in UNIVARIATE if name in table.index]].idxmin()
     print("best univariate:", "; ".join(f"{series}: {name}" for series, name in best.items()))
     for name in (BAR, "panel", "panel, CPI"):
         found = skill(table, name)
-        found["mean"] = found.mean(1)
+        found["mean"] = found.mean(axis=1)
         print(f"\n{name}: skill against national drift, and the best univariate")
         print((found * 100).round(1).to_string())
         cover = scores[scores["method"] == name].groupby("series")[["in80", "in95"]].mean()
         cover = cover.loc[list(table.columns)].T
-        cover["mean"] = cover.mean(1)
+        cover["mean"] = cover.mean(axis=1)
         print((cover * 100).round(1).to_string())
         drawn = resampled(scores, name)
         for what, values in drawn.items():
