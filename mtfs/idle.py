@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 
+from mtfs.assumptions import fixed_values
 from mtfs.checks import Draft, assumption_fields, sources_of
 from mtfs.drivers import Driver
-from mtfs.flows.levers import AnyLever, CapacityLever
+from mtfs.flows.levers import AnyLever, CapacityLever, RateLever
 from mtfs.flows.sources import Flow
 from mtfs.lines import Line
 from mtfs.sourcing import miscounted
 from mtfs.vocabulary import Problem, year_start
+
+_MUCH = 4.0  # a rate five times what it was: no lever of a service does that, a percentage may
 
 
 def unused(draft: Draft) -> list[Problem]:
@@ -32,7 +35,8 @@ def unused(draft: Draft) -> list[Problem]:
             Problem((*path, "levers", n), text)
             for path, flow in draft.each(Flow)
             for n, lever in enumerate(flow.levers)
-            if (text := _out_of_time(lever, flow, draft)) is not None
+            for text in (_out_of_time(lever, flow, draft), _out_of_proportion(lever, draft))
+            if text is not None
         ),
         *miscounted(dict(draft.each(Line)), sources_of(draft)),
     ]
@@ -54,3 +58,16 @@ def _out_of_time(lever: AnyLever, flow: Flow, draft: Draft) -> str | None:
             "by then is in the flow's rates, and its whole effect comes on top"
         )
     return None
+
+
+def _out_of_proportion(lever: AnyLever, draft: Draft) -> str | None:
+    """Say where an effect can hardly be meant: a percentage, perhaps."""
+    if not isinstance(lever, RateLever) or isinstance(lever.effect, str) or draft.calendar is None:
+        return None
+    most = float(fixed_values(lever.effect, draft.calendar.years).max())
+    if most <= _MUCH:
+        return None
+    return (
+        f"an effect of {most:g} makes the rate {1 + most:g} times what it was; write {most:g}% as "
+        f"{most / 100:g}"
+    )

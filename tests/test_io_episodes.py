@@ -223,7 +223,23 @@ def test_uasc_are_told_by_a_blank_duc_in_their_file_and_a_date_elsewhere(tmp_pat
         ({"2019_of_episodes": EPISODES + "4" + ",x" * 9}, "line 2: has 10 fields, and the file 9"),
         ({"2019_of_episodes": FIRST, "2019_of_header": HEADER}, r"left out were: 3 \(no date of b"),
         ({"2019_of_episodes": '"'}, "is not a CSV file in UTF-8"),
-        ({"2019_of_episodes": ""}, "is not a CSV file in UTF-8"),
+        ({"2019_of_episodes": ""}, "lacks the columns CHILD, DEC, DECOM"),
+        (
+            {"2019_of_episodes": FIRST.replace("DECOM", "START")},
+            "2019-episodes.csv: lacks the columns DECOM; .* and this one CHILD, CIN",
+        ),
+        (
+            {"2019_of_episodes": FIRST.replace(",", ";")},
+            "2019-episodes.csv: lacks the columns CHILD, .* this one CHILD;DECOM;RNE",
+        ),
+        (
+            {
+                "2019_of_episodes": FIRST,
+                "2019_of_header": PEOPLE,
+                "2019_of_uasc": UNACCOMPANIED.replace("DUC", "CEASED"),
+            },
+            "2019-uasc.csv: lacks the columns DUC; .* and this one CEASED, CHILD",
+        ),
         ({"2019_of_episodes": one_file().replace("Anyshire", "", 1)}, "'LA' names no council"),
         ({"2019_of_episodes": one_file().replace(",2020,", ",x,", 1)}, "'YEAR' holds no year"),
         ({"2019_of_episodes": one_file().replace(",N\n", ",?\n", 1)}, r"'UASC' holds \['\?'\]"),
@@ -299,3 +315,10 @@ def test_a_grouping_that_is_wrong_says_where(tmp_path):
         MtfsError, match=r"grouping.yaml, line 2, placements.0. .foster., codes: found"
     ):
         load_grouping(path)
+
+
+def test_files_of_no_use_here_are_passed_over(tmp_path):
+    held = names("{}_of_{}")
+    others = {"2019_of_missing_episodes": "CHILD,MISSING,MIS_START\n1,M,01/02/2019\n"}
+    others |= {"2019_of_reviews": "CHILD,DOB,REVIEW\n1,01/01/2010,02/03/2019\n"}
+    assert len(load_episodes(write(tmp_path, **held, **others)).table) == 4

@@ -284,6 +284,11 @@ def test_levers_out_of_the_plans_time_are_pointed_out(dates, words):
     )
 
 
+def test_an_effect_that_may_be_a_percentage_is_pointed_out():
+    _, warned = find_problems(plan_of(levers=[HELP | {"effect": 20.0}]).model_dump())
+    assert "makes the rate 21 times what it was; write 20% as 0.2" in str(warned[0])
+
+
 @pytest.mark.parametrize(
     ("people", "words"),
     [

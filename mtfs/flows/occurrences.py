@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mtfs.flows.episodes import birthday
+from mtfs.flows.episodes import Episodes, birthday
 from mtfs.flows.groupings import STANDARD
 from mtfs.flows.inversion import Ints
 from mtfs.flows.states import OTHER, UASC, YEAR_DAYS
@@ -18,7 +18,6 @@ from mtfs.vocabulary import Array, MtfsError, listing, suggest
 if TYPE_CHECKING:
     from datetime import date
 
-    from mtfs.flows.episodes import Episodes
     from mtfs.flows.states import Grouping
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -111,6 +110,10 @@ def count_occurrences(
         When the window is empty or outside the returns, codes are unknown, or a council is not
         named.
     """
+    given: object = episodes
+    if not isinstance(given, Episodes):
+        msg = f"episodes is {given!r:.60}; expected what mtfs.io.load_episodes gives"
+        raise MtfsError(msg)
     first, last = _day(start, "start"), _day(end, "end")
     table = _of_council(episodes, council)
     _require_window(episodes.spans.loc[table["council"].iloc[0]], first, last)
@@ -137,7 +140,8 @@ def count_occurrences(
 
 
 def _day(given: str | date, name: str) -> pd.Timestamp:
-    found = pd.to_datetime(given, errors="coerce")
+    form = "%Y-%m-%d" if isinstance(given, str) else None  # 1/4/2019 is 4 January to some
+    found = pd.to_datetime(given, errors="coerce", format=form)
     if pd.isna(found) or found != found.normalize():
         msg = f"'{name}' is {given!r}; expected a day such as '2021-03-31'"
         raise MtfsError(msg)

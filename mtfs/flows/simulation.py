@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,7 @@ from mtfs.flows.expectation import expected
 from mtfs.flows.histories import Histories
 from mtfs.flows.inversion import Ints
 from mtfs.flows.levers import AnyLever, Resolved, lever_problems
+from mtfs.flows.model import FlowModel
 from mtfs.flows.states import YEAR_DAYS
 from mtfs.flows.steps import Step, Steps
 from mtfs.flows.tallies import Tally
@@ -31,9 +32,6 @@ from mtfs.vocabulary import (
     year_labels,
     year_start,
 )
-
-if TYPE_CHECKING:
-    from mtfs.flows.model import FlowModel
 
 CHUNK = 512  # draws a thread takes at a time: longer arrays wait less for the interpreter's lock
 N_DRAWS = 1_000  # unless said otherwise: the standard error of P90 is then about 0.05 of the s.d.
@@ -152,6 +150,10 @@ def _prepared(
     model: FlowModel, levers: Sequence[AnyLever], first_year: str, horizon: int, step: Step
 ) -> tuple[Steps, Resolved, Ints]:
     """Check what is asked for; give the steps, the levers as numbers and the years wanted."""
+    given: object = model
+    if not isinstance(given, FlowModel):
+        msg = f"model is {given!r:.60}; expected what mtfs.flows.fit or mtfs.io.load_flow gives"
+        raise MtfsError(msg)
     years = year_labels(first_year, require_count(horizon, "horizon"))
     if wrong := list(lever_problems(levers, model)):
         raise PlanError([Problem((), each) for each in wrong], "the levers")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _EPISODES = ("CHILD", "DECOM", "DEC", "RNE", "LS", "PLACE", "PLACE_PROVIDER")
 _HEADER = ("CHILD", "DOB")
 _UASC = ("CHILD", "DUC")
+_NAMED = {"episodes": _EPISODES, "header": _HEADER, "uasc": _UASC}
 _COUNCIL = ("COUNCIL", "LA", "LA_NAME", "LA_CODE", "LOCAL_AUTHORITY")
 _DATES = ("DECOM", "DEC", "DOB", "DUC")
 _READ = {*_EPISODES, *_HEADER, *_UASC, *_COUNCIL, "UASC", "YEAR"}
@@ -149,7 +150,7 @@ def _read(path: Path) -> _File:
         # no line is skipped, so that lines can be told from positions
         rows = pd.read_csv(StringIO(text), dtype=str, na_filter=False, skip_blank_lines=False)
     except (UnicodeDecodeError, csv.Error, pd.errors.EmptyDataError) as error:
-        msg = f"{path}: is not a CSV file in UTF-8: {str(error).strip()}"
+        msg = f"{path}: is not a CSV file in UTF-8: {str(error).strip()}; save it as 'CSV UTF-8'"
         raise MtfsError(msg) from None
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror or error}"
@@ -180,17 +181,21 @@ def _distinct(text: pd.Series, change: Literal["strip", "upper"]) -> pd.Series:
 
 
 def _kind(path: Path, held: set[str]) -> str:
-    """Tell what a file holds by its columns."""
+    """Tell what a file holds by its columns; what it is called is not passed over."""
+    kind = "other"
     if "DECOM" in held:
-        _require(path, held, _EPISODES)
-        return "episodes"
-    if "DUC" in held and not held & _OF_A_HEADER:
-        _require(path, held, _UASC)
-        return "uasc"
-    if "DOB" in held:
-        _require(path, held, _HEADER)
-        return "header"
-    return "other"
+        kind = "episodes"
+    elif "DUC" in held and not held & _OF_A_HEADER:
+        kind = "uasc"
+    elif "DOB" in held:
+        kind = "header"
+    if kind != "other":
+        _require(path, held, _NAMED[kind])
+    name = path.name.lower()
+    called = [] if "missing" in name else [each for each in _NAMED if each.rstrip("s") in name]
+    if len(called) == 1 and called[0] != kind:  # a column may be misspelt
+        _require(path, held, _NAMED[called[0]])
+    return kind
 
 
 def _require(path: Path, held: set[str], needed: Iterable[str]) -> None:

@@ -273,6 +273,7 @@ def test_a_grouping_without_other_has_no_place_for_the_young():
         ("2018-03-31", "2019-03-31", "not within the returns"),
         ("2018-04-01", "2020-04-01", "2018-04-01 to 2020-03-31"),
         ("soon", "2020-04-01", "'start' is 'soon'"),
+        ("1/4/2018", "2019-03-31", "'start' is '1/4/2018'; expected a day such as '2021-03-31'"),
         ("2018-04-01", "2019-02-30", "'end' is '2019-02-30'"),
     ],
 )
@@ -288,3 +289,8 @@ def test_one_council_is_named_where_there_are_several():
     assert len(count(*given_rows, council="Otherton").people) == 1
     with pytest.raises(MtfsError, match="Did you mean 'Otherton'"):
         count(*given_rows, council="Ottherton")
+
+
+def test_what_is_no_returns_is_told_so():
+    with pytest.raises(MtfsError, match=r"expected what mtfs\.io\.load_episodes gives"):
+        count_occurrences("returns/", start="2018-04-01", end="2019-03-31")

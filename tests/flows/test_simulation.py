@@ -271,3 +271,8 @@ def test_an_empty_council_without_entries_stays_empty():
     ds = simulate(flow(), first_year=FIRST, horizon=2, n_draws=3, seed=1)
     for name in ds.data_vars:
         assert not ds[name].any()
+
+
+def test_what_is_no_model_is_told_so():
+    with pytest.raises(MtfsError, match=r"model is 'children\.nc'; expected what mtfs\.flows\.fit"):
+        simulate("children.nc", first_year="2026/27")
