@@ -244,7 +244,8 @@ def taken_beyond_none(draft: Draft) -> list[Problem]:
     if not changes or draft.calendar is None:
         return []
     rows = planned_rows([driver for _, driver in draft.each(Driver)], draft.calendar.years)
-    planned = Paths(draft.calendar, rows, {}, {}, people_changes=changes)
+    sources: Any = {source.name: source for source in sources_of(draft).values()}
+    planned = Paths(draft.calendar, rows, {}, {}, people_changes=changes, sources=sources)
     return list(fewer_than_none(dict(draft.each(Line)), planned))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtfs.assumptions import fixed_values
+from mtfs.checks import sources_of
 from mtfs.drivers import Driver
 from mtfs.lines import CareLine, Line, Saving, SavingsTarget
 from mtfs.lines.programme import PENNY, round_of_needs
@@ -124,7 +125,9 @@ def counted_beyond_cost(draft: Draft) -> list[Problem]:
     if not managed or draft.calendar is None:
         return []
     drivers = [driver for _, driver in draft.each(Driver)]
-    planned = Paths(draft.calendar, planned_rows(drivers, draft.calendar.years), {}, {})
+    rows = planned_rows(drivers, draft.calendar.years)
+    sources: Any = {source.name: source for source in sources_of(draft).values()}
+    planned = Paths(draft.calendar, rows, {}, {}, sources=sources)
     costs = {
         line.name: (line.cost(planned) * line.share)[:, 0]
         for _, line in draft.each(CareLine)

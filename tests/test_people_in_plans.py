@@ -235,6 +235,31 @@ def test_prevention_does_not_reduce_people_who_flow():
         plan_of(lines=lines)
 
 
+def test_prevention_of_other_people_goes_beside_people_who_flow():
+    older = {"kind": "care", "name": "older", "people": 100, "entries": 40, "weekly_cost": 500.0}
+    line = {"kind": "prevention", "name": "help", "spend": 1e6, "reduces": "older"}
+    line |= {"effect": 0.2, "effect_at": 1e6, "lag": 0, "ramp": 1, "decay": 0.0}
+    foster, homes = (
+        FOSTER | {"people": OF_FOSTER},
+        HOMES | {"people": {"cohort": "older"}, "name": "of a cohort"},
+    )
+    alone = mtfs.project_gap(plan_of(lines=[foster, homes], cohorts=[OLDER]), n_draws=5, seed=1)
+    both = plan_of(lines=[foster, homes, older, line], cohorts=[OLDER])
+    ds = mtfs.project_gap(both, n_draws=5, seed=1)
+    for name in ("foster", "of a cohort"):
+        cost = ds["planned_cost"].sel(line=name)
+        np.testing.assert_allclose(cost, alone["planned_cost"].sel(line=name))
+
+
+def test_a_saving_that_manages_people_who_flow_cannot_save_more_than_they_cost():
+    saving = {"name": "placement reviews", "manages": "homes", "already_in_demand": 0.0}
+    saving |= {"levels": [1e5] * 3, "rag": "amber"}
+    ds = mtfs.project_gap(plan_of(savings=[saving]), n_draws=5, seed=1)
+    assert ds["planned_gap"].sizes["year"] == 3
+    with pytest.raises(PlanError, match="more in 2026/27 than 'homes' then costs"):
+        plan_of(savings=[saving | {"levels": [1e8] * 3}])
+
+
 def test_an_effect_below_minus_one_is_answered_with_its_lever():
     driver = {"name": "effect", "central": -0.9, "sd": 0.2, "persistence": 1.0}
     plan = plan_of(levers=[HELP | {"effect": "effect"}], drivers=[driver])
@@ -332,6 +357,30 @@ def test_what_leads_to_a_gap_names_the_people_and_how_unusual_they_are():
     assert again.item() == pytest.approx(float(draws.quantile(0.9)), rel=0.002)
     said = mtfs.stress_words(found)
     assert "the people of 'children' lead further there than in 90% of draws, +1.3" in said
+
+
+def test_a_sensitivity_table_has_what_moves_the_people_of_flows_and_cohorts():
+    bands = [OLDER["bands"][0] | {"prevalence_growth": "need"}]
+    lines = [FOSTER | {"people": OF_FOSTER}, HOMES | {"people": {"cohort": "older"}}]
+    drivers = [
+        {"name": "need", "central": 0.02},
+        {"name": "help works", "central": -0.1},
+    ]
+    plan = plan_of(
+        levers=[HELP | {"effect": "help works"}],
+        cohorts=[OLDER | {"bands": bands}],
+        lines=lines,
+        drivers=drivers,
+    )
+    table = mtfs.sensitivity_table(plan, unit="GBP")
+    # 200 people, a hundredth more each year on growth of 2%
+    more = 200 * (1.03**2 - 1.02**2) * 5_000 * WEEKS
+    assert table.loc["need", "2027/28"].iloc[0] == pytest.approx(more, rel=0.003)
+    fewer = table.loc["help works", "2028/29"]
+    assert fewer.iloc[0] > 0 > fewer.iloc[1]
+    stated = [OLDER["bands"][0] | {"prevalence_growth": 0.02}]
+    rows = mtfs.sensitivity_table(plan.with_changes({"cohorts.older.bands": stated}))
+    assert "cohorts.older.bands.0.prevalence_growth" in rows.index.get_level_values(0)
 
 
 def test_a_saved_plan_keeps_its_flow_beside_it(tmp_path):
