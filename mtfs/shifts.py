@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeA
 import numpy as np
 from pydantic import Field, model_validator
 
-from mtfs.assumptions import ByYear, Declared, Number, Profile, YearLabel, fixed_values
+from mtfs.assumptions import ByYear, Declared, Noted, Number, Profile, YearLabel, fixed_values
 from mtfs.changes import locate, value_at
 from mtfs.checks import assumption_fields
 from mtfs.lines import CareLine, CouncilTax, Deliverable, Grant, OtherFunding, SavingsTarget
@@ -47,8 +47,8 @@ _GROWTH = frozenset(
     re.findall(
         r"\w+",
         """
-        award asc_precept core_increase drift growth index mix_growth multiplier people_growth
-        price_growth price_index rate tax_base_growth volume_growth
+        award asc_precept core_increase drift growth index mix_growth multiplier new_growth
+        people_growth prevalence_growth price_growth price_index rate tax_base_growth volume_growth
         """,
     )
 )
@@ -201,6 +201,7 @@ def driver_kind(plan: Plan, name: str) -> Kind | None:
 def driver_uses(plan: Plan) -> Iterator[tuple[str, str, bool]]:
     """List the fields that follow drivers: field, driver, and whether it has to be from 0 to 1."""
     parts: tuple[Declared, ...] = (
+        *plan.people_sources(),
         *plan.lines,
         *plan.funding,
         *plan.savings,
@@ -331,10 +332,10 @@ def usual_shifts(plan: Plan) -> list[Shift]:
     list of Shift
         Every driver that something follows and that holds something of its own (mixes follow their
         parts): a percentage point, 10 people or GBP 1m, by what follows it. Growth and interest
-        stated as numbers: a percentage point. The core rise of council tax where it is stated as
-        numbers: a percentage point. Grants and other funding stated by amount: 1%. Care lines: 10
-        people in the base year, or one where it holds no more than ten. Schemes: a year's delay,
-        each and all together.
+        stated as numbers, that of cohorts too: a percentage point. The core rise of council tax
+        where it is stated as numbers: a percentage point. Grants and other funding stated by
+        amount: 1%. Care lines: 10 people in the base year, or one where it holds no more than ten.
+        Schemes: a year's delay, each and all together.
     """
     return [
         *_driver_shifts(plan),
@@ -376,11 +377,17 @@ def _has_own(driver: Driver) -> bool:
 
 
 def _growth_shifts(plan: Plan) -> Iterator[Shift]:
-    for group, parts in (("lines", plan.lines), ("funding", plan.funding)):
+    held: tuple[tuple[str, tuple[Noted, ...]], ...] = (
+        ("cohorts", plan.cohorts),
+        ("lines", plan.lines),
+        ("funding", plan.funding),
+    )
+    for group, parts in held:
         for part in parts:
             for where, value in assumption_fields(part):
-                field = str(where[-1])
-                if len(where) > 1 or isinstance(value, str) or field not in _GROWTH:
+                field = ".".join(map(str, where))
+                deep = len(where) > 1 and group != "cohorts"
+                if deep or isinstance(value, str) or where[-1] not in _GROWTH:
                     continue
                 rise = isinstance(part, CouncilTax) and field == "core_increase"
                 if rise or (field != "asc_precept" and fixed_values(value, plan.years).any()):
