@@ -274,8 +274,9 @@ def tornado(
         Chance of lying between low and high, equal tails beyond: 0.8 for P10 to P90.
     by
         ``"driver"``, a row each; or groups that vary together, as a mapping of a group's name to
-        drivers and the rows of chance, ``"chance: costs"`` (individual costs, risks),
-        ``"chance: savings"`` (their delivery) and ``"chance: funding"`` (grants that may end).
+        drivers and the rows of chance, ``"chance: costs"`` (people of flows and cohorts, individual
+        costs, risks), ``"chance: savings"`` (their delivery) and ``"chance: funding"`` (grants that
+        may end).
         What is in no group has a row of its own.
     unit
         Unit of the money shown.
