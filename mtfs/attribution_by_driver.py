@@ -37,6 +37,7 @@ ItemKind = Literal["line", "funding", "saving", "one-off"]
 FIXED = "fixed assumptions"
 OTHERS = "other drivers"
 BY_CHANCE: dict[Chance, str] = {
+    "people": "people of flows and cohorts",
     "costs": "individual costs, risks and contingency",
     "savings": "delivery of savings",
     "funding": "grants and collection",
@@ -310,7 +311,7 @@ class _Asked:
 
 def _chances(plan: Plan, variable: Stage) -> list[Chance]:
     """List what of a gap is left to chance beside drivers."""
-    costs = bool(plan.people_sources()) or any(
+    costs = any(
         isinstance(line, RiskLine | ContingencyLine)
         or line.shocks()
         or (isinstance(line, CapitalLine) and line.slippage != 0)
@@ -322,6 +323,7 @@ def _chances(plan: Plan, variable: Stage) -> list[Chance]:
     ends = any(isinstance(each, Grant) and each.ends for each in plan.funding)
     collects = any(isinstance(each, CouncilTax) and each.collection_fund for each in plan.funding)
     held: dict[Chance, bool] = {
+        "people": bool(plan.people_sources()),
         "costs": costs or calls or (uses and variable == "gap_after_one_offs"),
         "savings": bool(plan.schemes()) and variable != "gap_before_savings",
         "funding": ends or collects,

@@ -521,6 +521,12 @@ def implausible(draft: Draft) -> list[Problem]:
         *_too_good(draft),
         *unlikely_prevention(dict(draft.each(Line))),
         *_lowered_twice(draft),
+        *(
+            Problem((*path, *where), text)
+            for path, part in draft.parts.items()
+            if isinstance(part, CohortStates)
+            for where, text in part.doubts()
+        ),
     ]
 
 
@@ -529,7 +535,7 @@ Values = Callable[[Any], Array]
 
 def _growth_fields(draft: Draft) -> Iterator[tuple[Path, Any]]:
     for path, part in draft.parts.items():
-        if not isinstance(part, Line | Source):
+        if not isinstance(part, Line | Source | CohortStates):
             continue
         for where, value in assumption_fields(part, path):
             word = str(where[-1])

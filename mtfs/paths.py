@@ -112,7 +112,8 @@ class Paths:
 
     Planned paths (``planned`` is true) hold the council's own table: stated values, no draws and no
     scores. The paths of draws know the planned ones as ``planned_paths``; those without
-    ``by_chance`` hold drivers as drawn and everything else as planned.
+    ``by_chance`` hold drivers as drawn and everything else as planned; the people of flows and
+    cohorts are drawn or expected as ``people_by_chance`` says.
     """
 
     def __init__(
@@ -127,10 +128,12 @@ class Paths:
         sources: Mapping[str, Source] | None = None,
         planned_paths: Paths | None = None,
         by_chance: bool = True,
+        people_by_chance: bool = True,
     ) -> None:
         self.calendar = calendar
         self.planned = planned_paths is None or not by_chance
         self.planned_paths = planned_paths or self
+        self._draws_people = people_by_chance and planned_paths is not None
         self._rows = rows
         self._scores = scores
         self._fixed = fixed  # what depends on no draw, shared by all blocks
@@ -171,10 +174,10 @@ class Paths:
     def _states(self, source: Source) -> Array:
         def make() -> Array:
             years, planned = self.calendar.years, self.planned_paths.value
-            if self.planned:
-                return source.expected(years, self.value, planned)
-            (shock,) = source.shocks()
-            return source.draw(self.score(shock.name), years, self.value, planned)
+            if self._draws_people:
+                (shock,) = source.shocks()
+                return source.draw(self.score(shock.name), years, self.value, planned)
+            return source.expected(years, self.value, planned)
 
         return self.block_derived((source.name, "states"), make)
 

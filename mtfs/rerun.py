@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from mtfs.schema import Keep
     from mtfs.vocabulary import Array
 
-Chance = Literal["costs", "savings", "funding"]
-CHANCE: tuple[Chance, ...] = ("costs", "savings", "funding")
-"""what happens by chance beside drivers: individual costs, risks, slipping capital and what of
-contingency is spent; how savings arrive; grants that go on and what the collection fund brings"""
+Chance = Literal["people", "costs", "savings", "funding"]
+CHANCE: tuple[Chance, ...] = ("people", "costs", "savings", "funding")
+"""what happens by chance beside drivers: the people of flows and cohorts; individual costs, risks,
+slipping capital and what of contingency is spent; how savings arrive; grants that go on and what
+the collection fund brings"""
 
 
 class Rerun:
@@ -108,14 +109,21 @@ class Rerun:
         budgets = engine.planned_paths
         if planned is not None and not same_rows(planned, engine.stage.planned):
             budgets = self._planned_paths(planned, engine.balances)
-        by_chance, as_planned = (self._paths(rows, budgets, chancy) for chancy in (True, False))
-        costs, savings, sources = (by_chance if each in chance else as_planned for each in CHANCE)
+        drawn, as_planned = (
+            self._paths(rows, budgets, by_chance=by_chance, people_by_chance="people" in chance)
+            for by_chance in (True, False)
+        )
+        costs, savings, sources = (
+            drawn if each in chance else as_planned for each in CHANCE if each != "people"
+        )
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             engine.evaluate(costs, store, savings=savings, sources=sources)
         engine.require_numbers(costs, store)
         return dict(store.arrays)
 
-    def _paths(self, rows: Mapping[str, Array], budgets: Paths, by_chance: bool) -> Paths:
+    def _paths(
+        self, rows: Mapping[str, Array], budgets: Paths, *, by_chance: bool, people_by_chance: bool
+    ) -> Paths:
         engine = self._engine
         return Paths(
             engine.calendar,
@@ -127,6 +135,7 @@ class Rerun:
             sources=engine.sources,
             planned_paths=budgets,
             by_chance=by_chance,
+            people_by_chance=people_by_chance,
         )
 
     def _planned_paths(self, rows: Mapping[str, Array], balances: Mapping[str, Array]) -> Paths:

@@ -274,9 +274,9 @@ def tornado(
         Chance of lying between low and high, equal tails beyond: 0.8 for P10 to P90.
     by
         ``"driver"``, a row each; or groups that vary together, as a mapping of a group's name to
-        drivers and the rows of chance, ``"chance: costs"`` (people of flows and cohorts, individual
-        costs, risks), ``"chance: savings"`` (their delivery) and ``"chance: funding"`` (grants that
-        may end).
+        drivers and the rows of chance, ``"chance: people"`` (of flows and cohorts), ``"chance:
+        costs"`` (individual costs, risks), ``"chance: savings"`` (their delivery) and ``"chance:
+        funding"`` (grants that may end).
         What is in no group has a row of its own.
     unit
         Unit of the money shown.
@@ -432,11 +432,8 @@ def _chance(plan: Plan, variable: str) -> dict[str, frozenset[str]]:
     if variable in _AFTER_CLOSURE:
         saving |= {spec.name for spec in plan.reserves.closure.shocks()}
     of: dict[Chance, set[str]] = {
-        "costs": {
-            spec.name
-            for part in (*plan.people_sources(), *plan.lines, *plan.memorandum)
-            for spec in part.shocks()
-        },
+        "people": {spec.name for source in plan.people_sources() for spec in source.shocks()},
+        "costs": {spec.name for part in (*plan.lines, *plan.memorandum) for spec in part.shocks()},
         "savings": saving | {COMMON} if saving else saving,
         "funding": {spec.name for source in plan.funding for spec in source.shocks()},
     }

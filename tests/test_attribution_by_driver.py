@@ -17,7 +17,7 @@ from mtfs.standing import unmoved
 
 STAGES = st.sampled_from(["gap_before_savings", "gap", "gap_after_one_offs"])
 STARTS = st.sampled_from(["base", "plan"])
-COSTS, SAVINGS, FUNDING = BY_CHANCE.values()
+PEOPLE, COSTS, SAVINGS, FUNDING = BY_CHANCE.values()
 
 CPI = {"name": "cpi", "central": 0.02, "sd": 0.01, "persistence": 0.5, "previous": [0.04]}
 VOLUME = {"name": "volume", "central": 0.05, "sd": 0.02, "persistence": 0.0}

@@ -580,3 +580,10 @@ def test_an_event_is_told_in_words(command, plan):
     code, out, err = command("stress", plan, "gap > 3m", "--draws", "100", "--seed", "1")
     assert (code, out) == (1, "")
     assert "does not say when" in err
+
+
+def test_the_command_is_the_package_run_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "mtfs", "example"], capture_output=True, text=True, check=True
+    )
+    assert "nottinghamshire_2024" in done.stdout.split()

@@ -131,6 +131,25 @@ def test_the_bridge_and_its_view_by_driver_sum_to_the_gap():
         np.testing.assert_allclose(total.values, found["end"].values, rtol=1e-9)
 
 
+def test_the_people_have_a_row_of_their_own_beside_the_costs_of_each():
+    dispersion = {"cv": 0.8, "stay": 0.6}
+    plan = plan_of(lines=[FOSTER | {"people": OF_FOSTER, "dispersion": dispersion}])
+    found = mtfs.bridge(plan, view="driver", start="plan", n_draws=40, seed=2)
+    people, costs = "people of flows and cohorts", "individual costs, risks and contingency"
+    assert found["step"].values.tolist() == [people, costs]
+    certain = mtfs.project_gap(plan_of(lines=[FOSTER | {"people": OF_FOSTER}]), n_draws=40, seed=2)
+    alone = (certain["gap"] - certain["planned_gap"]).values
+    # on average over both orders costs are half as far from 1 as drawn: by how many people they
+    # are spread makes the rest of the difference
+    drawn = mtfs.project_gap(plan, n_draws=40, seed=2)
+    ratio = (drawn["cost"] / certain["cost"]).sel(line="foster").values
+    row = found["contribution"].sel(step=people).values
+    np.testing.assert_allclose(row, alone * (1 + ratio) / 2, rtol=0.1)
+    swings = mtfs.tornado(plan, n_draws=40, seed=2)["swing"]
+    assert set(swings.index) == {"chance: people", "chance: costs"}
+    assert (swings > 0).all()
+
+
 def test_a_lever_that_follows_a_driver_moves_expected_people_as_running_it_again_does():
     driver = {"name": "effect", "central": -0.3, "sd": 0.05, "persistence": 1.0}
     plan = plan_of(levers=[HELP | {"effect": "effect"}], drivers=[driver])
@@ -153,6 +172,69 @@ def test_a_lever_leaves_the_years_before_it_alone():
     step = (with_it - without).values
     assert (step[:, 0] == 0).all()
     assert (step[:, 2] <= 0).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "words"),
+    [
+        (
+            {"prevalence": 0.02},
+            "prevalence",
+            "0.02 of 1,000 are 0 of 10,000 people; write 2.0% as 20",
+        ),
+        ({"prevalence_growth": 2.0}, "prevalence_growth", "grows by 200% in a year"),
+    ],
+)
+def test_a_share_for_a_prevalence_and_a_percentage_for_growth_are_doubted(changes, where, words):
+    cohort = OLDER | {"bands": [OLDER["bands"][0] | changes]}
+    with pytest.warns(mtfs.PlanWarning, match=f"{where}.*{re.escape(words)}"):
+        plan_of(cohorts=[cohort], lines=[HOMES | {"people": {"cohort": "older"}}])
+
+
+def test_a_percentage_for_a_rate_of_leaving_is_doubted():
+    people = {"residential": 50.0, "home care": 150.0}
+    band = {"age": "65 and over", "people": people, "new": people}
+    cohort = OLDER | {"kind": "flow", "bands": [band], "leaving": [{"rate": 30.0}]}
+    with pytest.warns(mtfs.PlanWarning, match="people stay 12 days on average; write 30% a year"):
+        plan_of(cohorts=[cohort], lines=[HOMES | {"people": {"cohort": "older"}}])
+
+
+@pytest.mark.parametrize("steps", ["prevalence", "flow"])
+def test_a_cohort_is_counted_again_only_where_it_changed(steps, monkeypatch):
+    data = OLDER | {
+        "services": [{"name": "transport", "shares": {"residential": 0, "home care": 1}}]
+    }
+    data["bands"] = [OLDER["bands"][0] | {"prevalence_growth": "need"}]
+    if steps == "flow":
+        people = {"residential": 50.0, "home care": 150.0}
+        band = {"age": "65 and over", "people": people, "new": people}
+        changes = {"kind": "flow", "bands": [band], "leaving": [{"rate": 0.9}]}
+        data |= changes | {"new_growth": "need"}
+    line = HOMES | {"people": {"cohort": "older"}}
+    plan = plan_of(
+        cohorts=[data],
+        lines=[line],
+        drivers=[{"name": "need", "central": 0.01, "sd": 0.01, "persistence": 0.5}],
+    )
+    times = []
+    kind = type(plan.cohorts[0])
+    counted = kind.counted
+    monkeypatch.setattr(kind, "counted", lambda *given: times.append(1) or counted(*given))
+
+    def run(changes):
+        before = len(times)
+        changed = mtfs.Scenario(name="changed", changes=changes).applied(plan)
+        cost = mtfs.project_gap(changed, n_draws=20, seed=91)["cost"].values
+        return cost, len(times) - before
+
+    first, counts = run({})
+    assert counts == 1
+    dearer, counts = run({"lines.homes.weekly_cost": 10_000.0})
+    assert counts == 0
+    np.testing.assert_allclose(dearer, 2 * first, rtol=1e-9)
+    more, counts = run({"drivers.need.central": 0.05})
+    assert counts == 1
+    assert (more.mean(axis=1) > first.mean(axis=1)).all()
 
 
 def test_what_is_uncertain_in_a_flow_is_a_factor_of_its_own():

@@ -117,4 +117,4 @@ def test_chance_can_be_left_out_part_by_part():
     fewer = again.run(rows, chance=("costs", "savings"))["gap"] - whole
     assert fewer[0] == pytest.approx(0.0)
     assert fewer[1] == pytest.approx(4.0)
-    assert set(CHANCE) == {"costs", "savings", "funding"}
+    assert set(CHANCE) == {"people", "costs", "savings", "funding"}

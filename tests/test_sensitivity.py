@@ -502,6 +502,7 @@ def test_a_driver_moves_the_mixes_that_follow_it():
 @given(plans())
 def test_all_that_varies_in_one_group_is_the_projection(plan):
     everything = [driver.name for driver in plan.drivers] + [
+        "chance: people",
         "chance: costs",
         "chance: savings",
         "chance: funding",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -26,13 +27,14 @@ from mtfs.assumptions import (
     form,
 )
 from mtfs.flows.counts import Counted
+from mtfs.flows.keeping import KEPT
 from mtfs.flows.levers import Value
 from mtfs.flows.populations import age_range, plain_age
 from mtfs.flows.simulation import shock_of
 from mtfs.flows.states import pairs
 from mtfs.flows.uniforms import Keys, draw_keys, uniforms, word
 from mtfs.sampling import ShockSpec
-from mtfs.vocabulary import Array, MtfsError, listing, suggest, year_label, year_start
+from mtfs.vocabulary import Array, MtfsError, Path, listing, suggest, year_label, year_start
 
 PER = 1_000.0  # people that a prevalence is stated of
 EXACT = 1e-6  # how far shares may be from 1 in sum: rounding of what is typed
@@ -56,8 +58,8 @@ class CohortPeople(Declared):
     """The people of a cohort in some of its states; unless given, all of a kind."""
 
     cohort: Name
-    settings: tuple[Name, ...] = ()
-    ages: tuple[AgeLabel, ...] = ()
+    settings: tuple[Name, ...] | None = Field(None, min_length=1)
+    ages: tuple[AgeLabel, ...] | None = Field(None, min_length=1)
     """age bands, such as "65 and over" """
     service: Name | None = None
     """only those who use a service, such as transport"""
@@ -175,6 +177,10 @@ class CohortStates(Noted):
         """Count people in some draws."""
 
     @abstractmethod
+    def _assumptions(self) -> list[Assumption]:
+        """List what the counts follow."""
+
+    @abstractmethod
     def last_year(self) -> str:
         """Give the last year it has what it needs for."""
 
@@ -198,6 +204,10 @@ class CohortStates(Noted):
                 "the population of every year"
             )
 
+    def doubts(self) -> Iterator[tuple[Path, str]]:
+        """Say what can hardly be meant, with its field."""
+        yield from ()
+
     def unknown(self, people: CohortPeople) -> Iterator[tuple[str, str]]:
         """Name the states that are asked for and not there, with the field that asks."""
         services = [each.name for each in self.services]
@@ -206,7 +216,7 @@ class CohortStates(Noted):
             ("ages", people.ages, self.ages),
             ("service", (people.service,) if people.service else (), services),
         ]:
-            for name in asked:
+            for name in asked or ():
                 if name not in known:
                     held = ", ".join(known) or "none"
                     near = suggest(name, known)
@@ -320,9 +330,22 @@ class CohortStates(Noted):
         if len(drawn) < len(scores):
             people[...] = self._expected(years, whole)
         if len(drawn):
-            keys = draw_keys(scores[drawn], self.name)
-            people[..., drawn] = self.counted(keys, years, part).average
+            people[..., drawn] = self._drawn(scores[drawn], years, part)
         return self._with_users(people, whole)
+
+    def _drawn(self, scores: Array, years: Sequence[str], value: Value) -> Array:
+        """Count average people in some draws, or give what is kept of them."""
+        held = self.model_dump_json(exclude={"services"})
+        found = hashlib.blake2b(held.encode(), digest_size=16)
+        found.update("\0".join(years).encode())
+        for each in (scores, *map(value, self._assumptions())):
+            found.update(str(each.shape).encode() + each.tobytes())
+        key = ("counted", found.digest())
+        (people,) = KEPT.get(key) or (None,)
+        if people is None:
+            people = self.counted(draw_keys(scores, self.name), years, value).average
+            KEPT.keep(key, (people,))
+        return people
 
     def users(self, people: Array, value: Value) -> Array:
         """Give who uses each service, shape (service, age, setting, year, draw).

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from mtfs.assumptions import Declared, GrowthAssumption, Name, Number, ShareAssumption
+from mtfs.assumptions import Assumption, Declared, GrowthAssumption, Name, Number, ShareAssumption
 from mtfs.flows.cohort_states import (
     EXACT,
     PER,
@@ -24,7 +24,9 @@ from mtfs.flows.levers import Value
 from mtfs.flows.populations import age_range
 from mtfs.flows.states import ByYears
 from mtfs.flows.uniforms import Keys
-from mtfs.vocabulary import Array, MtfsError, year_label, year_start
+from mtfs.vocabulary import Array, MtfsError, Path, year_label, year_start
+
+_FEW = 0.1  # of 1,000: one in ten thousand, fewer than any kind of long-term care has
 
 
 class PrevalenceBand(Declared):
@@ -113,10 +115,7 @@ class Cohort(CohortStates):
         """Say what does not fit a plan's years."""
         found = list(super().faults(years))
         yield from found
-        followed = [
-            *(band.prevalence_growth for band in self.bands),
-            *(shift.share for shift in self.shifts),
-        ]
+        followed = self._assumptions()
         if found or any(isinstance(each, str) for each in followed):
             return
         value = self.stated(years)
@@ -131,6 +130,23 @@ class Cohort(CohortStates):
             yield str(error)
         else:
             yield from self._too_fast(expected, years)
+
+    def _assumptions(self) -> list[Assumption]:
+        return [
+            *(band.prevalence_growth for band in self.bands),
+            *(shift.share for shift in self.shifts),
+        ]
+
+    def doubts(self) -> Iterator[tuple[Path, str]]:
+        """Say where a prevalence can hardly be meant: a share of all, perhaps."""
+        for number, band in enumerate(self.bands):
+            if 0 < band.prevalence < _FEW:
+                people, share = dict(band.population)[self.base_year], band.prevalence / PER
+                text = (
+                    f"{band.prevalence:g} of 1,000 are {share * people:,.0f} of {people:,.0f} "
+                    f"people; write {band.prevalence:.1%} as {band.prevalence * PER:g}"
+                )
+                yield ("bands", number, "prevalence"), text
 
     def _too_fast(self, expected: Array, years: Sequence[str]) -> Iterator[str]:
         """Say where the stated path falls faster than people leave."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from scipy.special import gammaincinv, ndtri
 
-from mtfs.assumptions import Count, Declared, GrowthAssumption, Name, Number, form
+from mtfs.assumptions import Assumption, Count, Declared, GrowthAssumption, Name, Number, form
 from mtfs.distributions import interval, require_interval
 from mtfs.flows.cohort_states import (
     AgeLabel,
@@ -23,9 +23,10 @@ from mtfs.flows.levers import Value
 from mtfs.flows.populations import age_range
 from mtfs.flows.states import ByYears, pairs
 from mtfs.flows.uniforms import Keys, uniforms, word
-from mtfs.vocabulary import MAX_HORIZON, Array, year_label, year_start
+from mtfs.vocabulary import MAX_HORIZON, Array, Path, year_label, year_start
 
 STEPS = {"month": 12, "quarter": 4, "year": 1}
+_FAST = 4.0  # a year: people who stay three months on average need no plan of years
 BIRTHDAYS = {"1 April": 0, "1 September": 5}  # months after 1 April
 
 
@@ -229,6 +230,24 @@ class FlowCohort(CohortStates):
         held = [b.population for b in self.bands if b.population is not None]
         latest = [max(year_start(year) for year, _ in each) for each in held]
         return year_label(min(latest, default=year_start(self.base_year) + MAX_HORIZON))
+
+    def _assumptions(self) -> list[Assumption]:
+        return [self.new_growth]
+
+    def doubts(self) -> Iterator[tuple[Path, str]]:
+        """Say where a rate can hardly be meant: a percentage, perhaps."""
+        held = [
+            *((("leaving", n, "rate"), rule.rate) for n, rule in enumerate(self.leaving)),
+            *((("moves", n, "rate"), rule.rate) for n, rule in enumerate(self.moves)),
+        ]
+        for where, stated in held:
+            yearly = stated.mean if isinstance(stated, Observed | Stated) else stated
+            if yearly > _FAST:
+                text = (
+                    f"at {yearly:.3g} a year people stay {365.25 / yearly:.0f} days on average; "
+                    f"write {yearly:.3g}% a year as {yearly / 100:.3g}"
+                )
+                yield where, text
 
     def _by_setting(self, held: Sequence[tuple[Any, ...]]) -> Array:
         return np.array([[dict(row)[setting] for setting in self.settings] for row in held])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from functools import cached_property
@@ -12,12 +10,13 @@ from typing import Annotated, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, model_validator
+from pydantic import Discriminator, Field, model_validator
 
 from mtfs.assumptions import Declared, Name, Noted
 from mtfs.flows.cohorts import Cohort
 from mtfs.flows.expectation import expected
 from mtfs.flows.flow_cohorts import FlowCohort
+from mtfs.flows.keeping import KEPT
 from mtfs.flows.levers import AnyLever, HomeLever, RateLever, Resolved, Value, lever_problems
 from mtfs.flows.model import FlowModel
 from mtfs.flows.simulation import by_state, shock_of, tally
@@ -30,17 +29,16 @@ from mtfs.vocabulary import Array, MtfsError, suggest, year_start
 AnyCohort: TypeAlias = Annotated[Cohort | FlowCohort, Discriminator("kind")]
 
 _STEP = 0.05  # of a rate: small beside what levers do, large beside rounding
-_ROOM = 256e6  # bytes of simulated people that are kept for a plan's next run
 
 
 class FlowPeople(Declared):
     """The people of a flow in some of its states; unless given, all of a kind."""
 
     flow: Name
-    placements: tuple[Name, ...] = ()
-    ages: tuple[AgeName, ...] = ()
+    placements: tuple[Name, ...] | None = Field(None, min_length=1)
+    ages: tuple[AgeName, ...] | None = Field(None, min_length=1)
     """age bands, such as "10 to 15" """
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = Field(None, min_length=1)
     """"other" or "UASC": unaccompanied asylum-seeking children"""
 
     @property
@@ -83,7 +81,7 @@ class Flow(Noted):
     def unknown(self, people: FlowPeople) -> Iterator[tuple[str, str]]:
         """Name the states that are asked for and not there, with the field that asks."""
         for field, known in self._labels.items():
-            for name in getattr(people, field):
+            for name in getattr(people, field) or ():
                 if name not in known:
                     near = suggest(name, known)
                     yield (
@@ -203,12 +201,12 @@ class Flow(Noted):
         steps = self._steps(years)
         resolved = Resolved.of(self.levers, self.model, steps, value=value, years=years)
         key = ("expected", _digest(self.model, resolved, steps))
-        if (kept := _KEPT.get(key)) is not None:
+        if (kept := KEPT.get(key)) is not None:
             return kept[0]
         found = expected(self.model, resolved, steps)
         people = by_state(self.model, resolved, found.average[..., None], found.homes[..., None])
         people = people.reshape(-1, len(steps.years))
-        _KEPT.keep(key, (people,))
+        KEPT.keep(key, (people,))
         return people
 
     def _simulated(
@@ -223,12 +221,12 @@ class Flow(Noted):
 
         key = ("drawn", self.name, *years, _digest(self.model, resolved, steps))
         if any(each.factor.shape[1] > 1 for each in resolved.multipliers):
-            (people,) = _KEPT.get((*key, scores.tobytes())) or (None,)
+            (people,) = KEPT.get((*key, scores.tobytes())) or (None,)
             if people is None:
                 people = work(scores)
-                _KEPT.keep((*key, scores.tobytes()), (people,))
+                KEPT.keep((*key, scores.tobytes()), (people,))
             return people
-        known, people = _KEPT.get(key) or (np.empty(0), None)
+        known, people = KEPT.get(key) or (np.empty(0), None)
         new = np.setdiff1d(scores, known)
         if len(new) or people is None:
             drawn = work(new)
@@ -239,36 +237,8 @@ class Flow(Noted):
             )
             order = np.argsort(known)
             known, people = known[order], people[..., order]
-            _KEPT.keep(key, (known, people))
+            KEPT.keep(key, (known, people))
         return people[..., np.searchsorted(known, scores)]
-
-
-class _Kept:
-    """What was simulated, the latest used first, up to some memory."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[object, tuple[Array, ...]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: object) -> tuple[Array, ...] | None:
-        """Give what is kept."""
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def keep(self, key: object, found: tuple[Array, ...]) -> None:
-        """Keep something, and let go of what was not used for longest."""
-        with self._lock:
-            self._held[key] = found
-            while len(self._held) > 1 and self._size() > _ROOM:
-                self._held.popitem(last=False)
-
-    def _size(self) -> int:
-        return sum(each.nbytes for held in self._held.values() for each in held)
-
-
-_KEPT = _Kept()
 
 
 def _shifted(value: Value, name: str, by: Array) -> Value:
