@@ -22,10 +22,12 @@ known. Every method forecasts the same councils.
 
 What the model is and its prior were chosen on looked-after children, EHC plans and children's net
 spend, outcomes up to March 2019. Origins from 2019 on, and all of adults' net spend and weekly
-cost, judge. The price index is not so clean: before 2019 prices hardly moved, so nothing there can
-tell its lag. A year's lag is how councils uprate fees; it was fixed before it was scored, once, but
-by one who had seen national growth up to 2025. Read *panel* as the honest row, *panel, CPI* as what
-such knowledge is worth.
+cost, judge. How fast the national drift wanders was chosen again on the same outcomes once the
+first choice had been judged (see ``mtfs.calibrate.ENGLAND``): the judges had been seen. The price
+index is not so clean: before 2019 prices hardly moved, so nothing there can tell its lag. A year's
+lag is how councils uprate fees; it was fixed before it was scored, once, but by one who had seen
+national growth up to 2025. Read *panel* as the honest row, *panel, CPI* as what such knowledge is
+worth.
 """
 
 from __future__ import annotations

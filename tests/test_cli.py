@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -587,3 +588,88 @@ def test_the_command_is_the_package_run_as_a_module():
         [sys.executable, "-m", "mtfs", "example"], capture_output=True, text=True, check=True
     )
     assert "nottinghamshire_2024" in done.stdout.split()
+
+
+@pytest.fixture
+def history(tmp_path):
+    """Three councils of twelve years, in a file with columns of its own names."""
+    rng = np.random.default_rng(1)
+    rows = ["area,ending,children"]
+    for area, start in (("Hove", 300), ("Lewes", 500), ("Rye", 80)):
+        levels = start * np.exp(np.cumsum(rng.normal(0.02, 0.05, 12)))
+        rows += [f"{area},{2014 + n},{level:.0f}" for n, level in enumerate(levels)]
+    file = tmp_path / "history.csv"
+    file.write_text("\n".join(rows), encoding="utf-8")
+    return file
+
+
+COLUMNS = ("--council-column", "area", "--year-column", "ending", "--value-column", "children")
+
+
+def test_forecast_prints_levels_and_a_driver_that_a_plan_takes(command, history, plan):
+    own = ("--council", "Hove", "--driver", "fee uplift", "--first-year", "2026/27")
+    own = (*own, "--draws", 300, "--seed", 1)
+    code, out, err = command("forecast", history, *COLUMNS, "--year-is", "ending", *own)
+    assert code == 0, err
+    levels = mtfs.forecast_panel(
+        mtfs.load_history(
+            history, council="area", year="ending", value="children", year_is="ending"
+        ),
+        horizon=5,
+        n_draws=300,
+        seed=1,
+    )
+    low, middle, high = levels.sel(council="Hove", year="2028/29").quantile([0.1, 0.5, 0.9])
+    (row,) = [line.split() for line in out.splitlines() if line.startswith("2028/29")]
+    assert row[1:] == [f"{x:.0f}" for x in (low, middle, high)]
+    text = PLAN[: PLAN.index("drivers:")] + out[out.index("drivers:") :]
+    plan.write_text(text + PLAN[PLAN.index("lines:") :], encoding="utf-8")
+    driver = mtfs.load_plan(plan).drivers[0]
+    assert driver.shape == "student_t"
+    assert "Hove: 2013/14 to 2024/25" in driver.source
+
+
+def test_forecast_without_a_council_shows_all_of_them(command, history):
+    given = ("--year-is", "ending", "--draws", 100, "--years", 2)
+    code, out, _ = command("forecast", history, *COLUMNS, *given)
+    assert code == 0
+    assert "2024/25 and forecast for 2026/27 (100 draws, seed " in out
+    assert all(f"\n{name} " in out for name in ("Hove", "Lewes", "Rye"))
+    assert "drivers:" not in out
+
+
+def test_backtest_shows_scores_beside_references_and_draws_coverage(command, history, tmp_path):
+    png = tmp_path / "coverage.png"
+    given = ("--year-is", "ending", "--first", "2020/21", "--draws", 60, "--seed", 1)
+    code, out, err = command("backtest", history, *COLUMNS, *given, "--plot", png)
+    assert code == 0, err
+    assert "origins 2020/21 to 2023/24, 4 years ahead (60 draws, seed 1)" in out
+    for name in ("panel", "naive", "drift", "national_drift"):
+        assert f"\n{name} " in out
+    assert "too narrow" in out
+    assert png.read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("forecast", "--council", "Hov"), "no council 'Hov'. Did you mean 'Hove'?"),
+        (("forecast", "--driver", "need"), "--driver goes with --council"),
+        (
+            ("forecast", "--first-year", "2024/25"),
+            "the history ends with 2024/25: expected a later",
+        ),
+        (("forecast", "--first-year", "2026"), "2026"),
+        (("forecast", "--gap", "Hove"), "--gap is 'Hove'; expected such as Rutland=2012/13"),
+        (("forecast", "--break", "Hove=2001/02"), "breaks, Hove: 2001/02 lies outside"),
+        (("forecast", "--where", "basis"), "--where is 'basis'; expected such as basis=outturn"),
+        (("backtest", "--first", "2030/31"), "--first is '2030/31'; the history runs from 2013/14"),
+        (("backtest", "--first", "2020/21", "--last", "2015/16"), "no year to forecast from"),
+        (("backtest", "--plot", "coverage.doc"), "expected a name that ends in .png or .svg"),
+    ],
+)
+def test_what_does_not_fit_a_history_is_answered(command, history, words, said):
+    given = ("--year-is", "ending", *words[1:])
+    code, _, err = command(words[0], history, *COLUMNS, *given)
+    assert code == 1
+    assert said in err

@@ -15,7 +15,15 @@ from mtfs.calibrate.predictive import driver_total_sd
 from mtfs.calibrate.texts import Section, by_year, plan_text
 from mtfs.drivers import Driver
 from mtfs.sampling import RandomScores, draw_scores
-from mtfs.vocabulary import Array, MtfsError, listing, suggest
+from mtfs.vocabulary import (
+    Array,
+    MtfsError,
+    listing,
+    suggest,
+    year_label,
+    year_labels,
+    year_start,
+)
 
 PROB = 0.8  # of the intervals that the driver's are as wide as
 _WIDER = 0.9  # of those that tell how fat its tails are
@@ -30,8 +38,8 @@ class PanelDriver:
     growth: pd.DataFrame
     """by ``year``: ``mean``, ``P10`` and ``P90`` of the forecast's growth"""
     level: pd.DataFrame
-    """P10, P50 and P90 of the last year's level over the latest known: of the ``forecast`` and, by
-    :attr:`persistence`, of the ``driver``"""
+    """P10, P50 and P90 of the last year's level over that of the year before the first: of the
+    ``forecast`` and, by :attr:`persistence`, of the ``driver``"""
 
     @property
     def source(self) -> str:
@@ -53,7 +61,12 @@ class PanelDriver:
 
 
 def panel_driver(
-    levels: xr.DataArray, *, council: str, name: str, planned: Assumption | None = None
+    levels: xr.DataArray,
+    *,
+    council: str,
+    name: str,
+    first_year: str | None = None,
+    planned: Assumption | None = None,
 ) -> PanelDriver:
     """Make a driver of growth of one council's part of a panel's forecast.
 
@@ -69,6 +82,9 @@ def panel_driver(
         Which one's.
     name
         What to call the driver: a plan's lines follow it by that name.
+    first_year
+        The plan's, where it comes later than the forecast's first: growth before it is left out,
+        as the plan's base year holds it.
     planned
         What the council's own table assumes, where that is something else.
 
@@ -80,7 +96,8 @@ def panel_driver(
     Raises
     ------
     MtfsError
-        When ``levels`` is no panel's forecast or does not hold the council.
+        When ``levels`` is no panel's forecast, or a part of one, or does not hold the council or
+        the year.
 
     Examples
     --------
@@ -95,8 +112,18 @@ def panel_driver(
     >>> found.driver.shape, len(found.growth), 0 < found.persistence < 1
     ('student_t', 4, True)
     """
-    growth, whole = _growth(levels, council)
+    growth = _growth(levels, council)
     years = [str(year) for year in levels["year"].to_numpy()]
+    if first_year is not None:
+        if first_year not in years:
+            msg = (
+                f"first_year is '{first_year}'; the forecast runs from {years[0]} to {years[-1]}: "
+                "give forecast_panel a horizon that reaches to the end of the plan"
+            )
+            raise MtfsError(msg)
+        before = years.index(first_year)
+        growth, years = growth[before:], years[before:]
+    whole = np.prod(1 + growth, axis=0)
     tail = (1 - PROB) / 2
     low, high = np.quantile(growth, [tail, 1 - tail], axis=1)
     half = (high - low) / 2
@@ -121,22 +148,32 @@ def panel_driver(
     return PanelDriver(driver, table, _level(whole, driver, years, int(levels.attrs["seed"])))
 
 
-def _growth(levels: object, council: str) -> tuple[Array, Array]:
-    """Give growth, shape (year, draw), and the last level over the latest known, (draw,)."""
-    if not isinstance(levels, xr.DataArray) or "latest" not in levels.coords:
+def _growth(levels: object, council: str) -> Array:
+    """Give growth, shape (year, draw)."""
+    if not isinstance(levels, xr.DataArray):
+        msg = f"found a {type(levels).__name__}; expected what mtfs.forecast_panel gives"
+        raise MtfsError(msg)
+    if "latest" not in levels.coords or "window" not in levels.attrs:
         msg = (
-            f"found a {type(levels).__name__}"
-            f"{'' if not isinstance(levels, xr.DataArray) else ' without the coordinate latest'}; "
-            "expected what mtfs.forecast_panel gives"
+            "found a DataArray without the coordinate 'latest' or the attribute 'window'; expected "
+            "what mtfs.forecast_panel gives, or some councils of it"
         )
         raise MtfsError(msg)
     held = [str(each) for each in levels["council"].to_numpy()]
     if council not in held:
         msg = f"the forecast holds no council '{council}'.{suggest(council, held)} It holds: "
         raise MtfsError(msg + listing(held))
+    years = tuple(str(each) for each in levels["year"].to_numpy())
+    after = year_label(year_start(str(levels.attrs["window"]).rpartition(" ")[2]) + 1)
+    if not years or years != year_labels(after, len(years)):
+        msg = (
+            f"the forecast holds {listing(years) or 'no year'}; expected all its years from "
+            f"{after} on, since growth is from year to year: choose with first_year"
+        )
+        raise MtfsError(msg)
     own = levels.isel(council=held.index(council)).transpose("year", "draw")
     path = np.vstack([np.full(own.sizes["draw"], own["latest"].item()), own.to_numpy()])
-    return path[1:] / path[:-1] - 1, path[-1] / path[0]
+    return np.asarray(path[1:] / path[:-1] - 1)
 
 
 def _persistence(half: Array, together: float) -> float:

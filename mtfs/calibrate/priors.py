@@ -56,8 +56,8 @@ ENGLAND = GrowthPrior(
     drift_sd=0.05,
     shock=0.012,
     shock_range=0.7,
-    wander=0.012,
-    wander_range=0.7,
+    wander=0.018,
+    wander_range=0.25,
     national_tails=4.0,
     spread=0.06,
     spread_range=0.4,
@@ -76,10 +76,17 @@ ENGLAND = GrowthPrior(
 """The prior that ships.
 
 Its centres lie among what three panels of about 80 English councils say by themselves to March
-2019, and its ranges hold all three: looked-after children, EHC plans, children's net spend. Their
-posterior means are, in that order: spread 0.062, 0.036 and 0.060; degrees of freedom 18, 7 and 4;
-likeness 26, 10 and 11; persistence 0.16, 0.22 and -0.13; wander 0.011, 0.018 and 0.011; shock
-0.010, 0.009 and 0.021; own drift 0.006, 0.005 and 0.004. ``wander``, ``shock``, ``own_drift`` and
-the national tails were chosen among 20 variants by CRPS of forecasts of outcomes up to March 2019,
-on which they matter little: from 7.4 to 10.0% ahead of a national drift with pooled spread.
+2019, and but for ``wander`` its ranges hold all three: looked-after children, EHC plans, children's
+net spend. Their posterior means are, in that order (with a wide range for ``wander``): spread
+0.062, 0.036 and 0.060; degrees of freedom 18, 7 and 4; likeness 26, 10 and 11; persistence 0.16,
+0.22 and -0.13; wander 0.011, 0.018 and 0.011; shock 0.010, 0.009 and 0.021; own drift 0.006, 0.005
+and 0.004. ``shock``, ``own_drift`` and the national tails were chosen among 20 variants by CRPS of
+forecasts of outcomes up to March 2019, on which they matter little: from 7.4 to 10.0% ahead of a
+national drift with pooled spread.
+
+``wander`` is that of the panel that saw a turn, and hardly moves: fifteen years without a turn do
+not say that there is none. Nine pairs of centre and range (0.015, 0.018, 0.022; 0.25, 0.4, 0.7)
+scored 8.9 to 11.1% ahead on the same outcomes, these most; 0.012 and 0.7, which stood here first,
+10.5%, with 80% intervals that held 77%, where these held 79%. Children in care alone, which saw
+no turn, pay for it: 1.7% of their CRPS. Later outcomes of three other pairs had been seen by then.
 """

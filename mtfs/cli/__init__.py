@@ -6,7 +6,7 @@ import warnings
 
 import typer
 
-from mtfs.cli import deciding, describing, explaining, peopling, projecting
+from mtfs.cli import deciding, describing, explaining, learning, peopling, projecting
 from mtfs.cli.doors import fail
 from mtfs.vocabulary import MtfsError, PlanWarning
 
@@ -21,6 +21,7 @@ for _commands in (
     explaining.COMMANDS,
     deciding.COMMANDS,
     peopling.COMMANDS,
+    learning.COMMANDS,
     describing.COMMANDS,
 ):
     for _command in _commands:

@@ -130,10 +130,32 @@ FORECAST = forecast(persistent(0.0, n=50))
     ("levels", "council", "message"),
     [
         (FORECAST, "Anyshir", "no council 'Anyshir'. Did you mean 'Anyshire'"),
-        (FORECAST.drop_vars("latest"), COUNCIL, "without the coordinate latest"),
+        (FORECAST.drop_vars("latest"), COUNCIL, "without the coordinate 'latest'"),
         ([1.0], COUNCIL, "found a list; expected what mtfs.forecast_panel gives"),
     ],
 )  # fmt: skip
 def test_what_is_no_panels_forecast_is_answered(levels, council, message):
     with pytest.raises(MtfsError, match=message):
         panel_driver(levels, council=council, name="people")
+
+
+def test_a_plan_that_begins_later_leaves_out_the_growth_before_it():
+    growth = persistent(0.0) + np.array([[0.5], [0.0], [0.0], [0.0]])
+    levels = forecast(growth)
+    found = panel_driver(levels, council=COUNCIL, name="children", first_year="2026/27")
+    whole = panel_driver(levels, council=COUNCIL, name="children")
+    assert found.driver.central.by_year == whole.driver.central.by_year[1:]
+    assert list(found.growth.index) == list(year_labels("2026/27", 3))
+    wanted = np.quantile(np.exp(growth[1:].sum(axis=0)), [0.1, 0.5, 0.9])
+    assert found.level.loc["forecast"].to_numpy() == pytest.approx(wanted)
+    with pytest.raises(MtfsError, match=r"first_year is '2029/30'.*2025/26 to 2028/29"):
+        panel_driver(levels, council=COUNCIL, name="children", first_year="2029/30")
+
+
+@pytest.mark.parametrize("part", [slice(1, None), slice(0, 0), slice(0, None, 2)])
+def test_some_years_of_a_forecast_are_no_forecast(part):
+    levels = forecast(persistent(0.0, n=50)).isel(year=part)
+    with pytest.raises(MtfsError, match=r"all its years from 2025/26 on.*first_year"):
+        panel_driver(levels, council=COUNCIL, name="children")
+    with pytest.raises(MtfsError, match="attribute 'window'"):
+        panel_driver(levels.drop_attrs(), council=COUNCIL, name="children")
