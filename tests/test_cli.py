@@ -660,6 +660,8 @@ def test_backtest_shows_scores_beside_references_and_draws_coverage(command, his
             "the history ends with 2024/25: expected a later",
         ),
         (("forecast", "--first-year", "2026"), "2026"),
+        (("forecast", "--leave-out", "Hov"), "no council 'Hov'. Did you mean 'Hove'?"),
+        (("forecast", "--with-gaps", "--gap", "Hove=2014/15"), "give one of them"),
         (("forecast", "--gap", "Hove"), "--gap is 'Hove'; expected such as Rutland=2012/13"),
         (("forecast", "--break", "Hove=2001/02"), "breaks, Hove: 2001/02 lies outside"),
         (("forecast", "--where", "basis"), "--where is 'basis'; expected such as basis=outturn"),
@@ -673,3 +675,24 @@ def test_what_does_not_fit_a_history_is_answered(command, history, words, said):
     code, _, err = command(words[0], history, *COLUMNS, *given)
     assert code == 1
     assert said in err
+
+
+def test_missing_years_are_gaps_where_that_is_said_and_councils_are_left_out(command, history):
+    text = history.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in text if not line.startswith(("Hove,2018", "Rye,2025"))]
+    history.write_text("\n".join(kept), encoding="utf-8")
+    given = ("forecast", history, *COLUMNS, "--year-is", "ending", "--draws", 60)
+    code, _, err = command(*given)
+    assert code == 1
+    assert "Hove, 2017/18; Rye, 2024/25: the level is missing" in err
+    code, _, err = command(*given, "--with-gaps")
+    assert code == 1
+    assert "Rye: the level of 2024/25 is not known, and the forecast starts from it" in err
+    code, out, err = command(*given, "--with-gaps", "--leave-out", "Rye")
+    assert code == 0, err
+    assert "not known: Hove, 2017/18\n" in out
+    assert "\nLewes " in out
+    assert "\nRye " not in out
+    one = (*given, "--leave-out", "Rye", "--gap", "Hove=2017/18", "--seed", 1)
+    other = (*given, "--leave-out", "Rye", "--with-gaps", "--seed", 1)
+    assert command(*other)[1].endswith(command(*one)[1])

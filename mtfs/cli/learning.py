@@ -10,6 +10,8 @@ import typer
 from mtfs.cli.doors import Seed, draw_picture, fail, made_of, require_target, seeded, show_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pandas as pd
     import xarray as xr
 
@@ -42,6 +44,13 @@ Gap = Annotated[
     list[str] | None,
     typer.Option(help="A year without a figure, such as Rutland=2012/13; may be repeated."),
 ]
+WithGaps = Annotated[
+    bool, typer.Option("--with-gaps", help="Take every missing year as a gap, and say which.")
+]
+LeaveOut = Annotated[
+    list[str] | None,
+    typer.Option(help="A council to leave out, such as one whose last year is not known."),
+]
 Break = Annotated[
     list[str] | None,
     typer.Option(
@@ -72,6 +81,8 @@ def forecast(  # noqa: PLR0917 - typer reads options from the signature
     add_up: AddUp = None,
     missing: Missing = None,
     gap: Gap = None,
+    with_gaps: WithGaps = False,
+    leave_out: LeaveOut = None,
     break_: Break = None,
     years: Annotated[int, typer.Option(help="The plan's years.")] = 4,
     draws: Annotated[int, typer.Option(help="Joint outcomes to draw.")] = 2_000,
@@ -88,7 +99,9 @@ def forecast(  # noqa: PLR0917 - typer reads options from the signature
         where,
         add_up,
         missing,
+        leave_out,
     )
+    gaps = _gaps(history, gap, with_gaps=with_gaps)
     if council is None and driver is not None:
         fail("--driver goes with --council: a driver is one council's")
     if council is not None:
@@ -99,7 +112,7 @@ def forecast(  # noqa: PLR0917 - typer reads options from the signature
         horizon=_wait(history, first_year) + years,
         n_draws=draws,
         seed=seed,
-        gaps=_years_by_council(gap, "--gap"),
+        gaps=gaps,
         breaks=_years_by_council(break_, "--break"),
     )
     made = made_of(draws, seed)
@@ -152,6 +165,8 @@ def backtest(  # noqa: PLR0917
     add_up: AddUp = None,
     missing: Missing = None,
     gap: Gap = None,
+    with_gaps: WithGaps = False,
+    leave_out: LeaveOut = None,
     break_: Break = None,
     years: Years = 4,
     draws: Annotated[int, typer.Option(help="Draws of every forecast.")] = 1_000,
@@ -175,7 +190,9 @@ def backtest(  # noqa: PLR0917
         where,
         add_up,
         missing,
+        leave_out,
     )
+    gaps = _gaps(history, gap, with_gaps=with_gaps)
     seed = seeded(seed)
     ds = test(
         history,
@@ -185,7 +202,7 @@ def backtest(  # noqa: PLR0917
         reference=["naive", "drift", "national_drift"],
         n_draws=draws,
         seed=seed,
-        gaps=_years_by_council(gap, "--gap"),
+        gaps=gaps,
         breaks=_years_by_council(break_, "--break"),
     )
     table = score_table(ds)
@@ -194,7 +211,7 @@ def backtest(  # noqa: PLR0917
     columns = ["forecaster", "CRPS x 100", "bias x 100", "80% held, %", "95% held, %", "skill, %"]
     made = made_of(draws, seed)
     typer.echo(f"{history.name}: origins {span}, {years} years ahead ({made})\n")
-    show_table("scores of logarithms, with 95% intervals", columns, rows)
+    show_table("scores of logarithms, with 95% intervals; skill against naive", columns, rows)
     if table.attrs["note"]:
         typer.echo(f"{table.attrs['note']}\n")
     by_lead = score_table(ds, by="lead", n_boot=1)
@@ -225,11 +242,12 @@ def _history(  # noqa: PLR0917 - what the commands were given
     where: list[str] | None,
     add_up: str | None,
     missing: list[str] | None,
+    leave_out: list[str] | None,
 ) -> xr.DataArray:
     from mtfs.io import load_history
 
     council, year, value = columns
-    return load_history(
+    found = load_history(
         source,
         measure=measure,
         year_is=year_is,  # type: ignore[arg-type]  # which it checks
@@ -240,6 +258,27 @@ def _history(  # noqa: PLR0917 - what the commands were given
         add_up=add_up,
         missing=missing or (),
     )
+    for name in leave_out or ():
+        _require_council(name, found)
+    return found.drop_sel(council=leave_out or [])
+
+
+def _gaps(
+    history: xr.DataArray, gap: list[str] | None, *, with_gaps: bool
+) -> Mapping[str, Sequence[str]]:
+    """Give the years without a figure: those declared, or all there are."""
+    from mtfs.history import missing_years
+
+    if not with_gaps:
+        return _years_by_council(gap, "--gap")
+    if gap:
+        fail("--gap says nothing beside --with-gaps; give one of them")
+    found = missing_years(history)
+    for name, years in found.items():
+        typer.echo(f"not known: {name}, {', '.join(years)}")
+    if found:
+        typer.echo()
+    return found
 
 
 def _figure(level: float) -> str:
