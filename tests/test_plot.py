@@ -41,6 +41,12 @@ def test_a_fan_draws_on_the_axes_it_is_given():
     assert plot.fan(BANDS.transpose("year", "quantile"), ax=axes) is axes
 
 
+def test_a_fan_says_which_quantiles_it_shades():
+    axes = plot.fan(BANDS.assign_coords(quantile=[0.025, 0.5, 0.975]))
+    said = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert said == ["2.5% to 97.5%", "median"]
+
+
 def test_what_is_not_money_keeps_its_units():
     axes = plot.fan((BANDS / 1e6).assign_attrs(units="people", long_name="people"))
     assert axes.lines[0].get_ydata().tolist() == [3.0, 5.0]

@@ -132,7 +132,7 @@ def pit(table: pd.DataFrame, forecaster: str, *, ax: Axes | None = None) -> Axes
     axes.axhline(1 / len(here), color=_COLOURS[1], linestyle="--", linewidth=1)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("share of the forecast that lies below the outcome")
     axes.set_ylabel("share of outcomes")
     axes.set_title(forecaster.replace("_", " "), fontsize="medium")

@@ -58,7 +58,7 @@ def fan(
     axes = plt.subplots(figsize=(8, 4.5), layout="constrained")[1] if ax is None else ax
     pairs = len(q) // 2
     for number in range(pairs):
-        label = f"{q[number]:.0%} to {q[-1 - number]:.0%}"
+        label = f"{100 * q[number]:.3g}% to {100 * q[-1 - number]:.3g}%"
         shade = 0.18 + 0.42 * number / max(pairs - 1, 1)
         axes.fill_between(
             x,

@@ -99,7 +99,10 @@ def intervals(
     axes.use_sticky_edges = False
     axes.margins(y=0.05)
     axes.set_ylabel(f"{bands.attrs.get('long_name', bands.name)}, GBP m")
-    said = [f"{low:.0%} to {high:.0%}" for low, high in zip(q[:pairs], q[::-1], strict=False)]
+    said = [
+        f"{100 * low:.3g}% to {100 * high:.3g}%"
+        for low, high in zip(q[:pairs], q[::-1], strict=False)
+    ]
     axes.set_title(f"{' and '.join(said)} of draws; white: median", fontsize="small")
     axes.legend(frameon=False, fontsize="small", loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
