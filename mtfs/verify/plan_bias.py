@@ -10,23 +10,32 @@ import pandas as pd
 import xarray as xr
 
 from mtfs.plan import Plan
-from mtfs.projection import project_gap
+from mtfs.projection import N_DRAWS, project_gap
 from mtfs.schema import planned_name, require_axes, require_projection
-from mtfs.verify.records import TrackRecord, independent_plans
+from mtfs.verify.records import (
+    TrackRecord,
+    budgeted,
+    independent_plans,
+    require_one_unit,
+    scale_of,
+)
 from mtfs.vocabulary import Array, MtfsError, listing, suggest
 
 NO_RECORD = "no record"
 OPTIMISTIC = "optimistic"
 ALLOWED = "allowed for"
 NOT = "not optimistic"
+SETTLED = "settled"
 
 
 def optimism(
     plan_or_ds: Plan | Mapping[str, Any] | xr.Dataset,
     records: TrackRecord | Sequence[TrackRecord],
     *,
+    made: str | None = None,
+    net_budget: float | None = None,
     open_years: bool = False,
-    n_draws: int = 1000,
+    n_draws: int = N_DRAWS,
     seed: int | None = None,
 ) -> pd.DataFrame:
     """Hold today's plan against how far the council's past plans were off.
@@ -38,6 +47,11 @@ def optimism(
     records
         One or more, each of a driver of the plan, such as "pay award", or of a variable of the
         projection, such as ``gap``.
+    made
+        The month in which today's plan was made, such as ``2026-02``: needed where a record is of
+        revisions, since a year whose budget is set is not revised any more.
+    net_budget
+        Today's, GBP, where past plans state theirs: errors count as shares of it.
     open_years
         Whether years count that later plans may still revise.
     n_draws, seed
@@ -48,7 +62,8 @@ def optimism(
     pandas.DataFrame
         By ``quantity`` and ``year``: ``lead``; ``planned``, what today's plan states;
         ``mean_error`` of past plans as many years ahead, what came less what was planned;
-        ``expected``, the two together; ``below``, the share of today's draws below that; ``came``,
+        ``expected``, the two together; ``below``, the share of today's draws below that, and
+        ``below_se``, its Monte Carlo standard error; ``came``,
         the mean of what past plans' years came to (of drivers only: levels of other years say
         nothing of this one's); ``errors`` and ``independent``, on how many it rests and what they
         are worth; ``adverse``, the share of errors that hurt; and ``verdict``:
@@ -58,15 +73,18 @@ def optimism(
         - "allowed for": past plans erred so, and today's driver is stated on the safe side of what
           came of them;
         - "not optimistic": past plans did not err on the side that hurts;
+        - "settled": the record is of revisions, and the year's budget is set;
         - "no record" of so many years ahead.
 
     Raises
     ------
     MtfsError
-        When the plan holds no such driver or variable, or a record nothing settled.
+        When the plan holds no such driver or variable, or a record nothing settled; when plan and
+        record are in different units, or net budgets are stated on one side only.
     """
-    held = [records] if isinstance(records, TrackRecord) else list(records)
-    if not held:
+    given: Any = [records] if isinstance(records, TrackRecord) else records
+    held = list(given) if isinstance(given, Sequence) else []
+    if not held or not all(isinstance(each, TrackRecord) for each in held):
         msg = "no record is given; make one with mtfs.verify.track_record()"
         raise MtfsError(msg)
     ds = (
@@ -75,7 +93,14 @@ def optimism(
         else project_gap(plan_or_ds, n_draws=n_draws, seed=seed)
     )
     require_axes(require_projection(ds))
-    rows = [row for record in held for row in _rows(ds, record, open_years=open_years)]
+    if net_budget is not None and not any(record.states_net_budgets for record in held):
+        msg = "net_budget= is given, and the past plans state none; state both or neither"
+        raise MtfsError(msg)
+    if made is not None and all(record.basis == "outturn" for record in held):
+        budgeted((), made, held[0])
+    rows = [
+        row for record in held for row in _rows(ds, record, made, net_budget, open_years=open_years)
+    ]
     table = pd.DataFrame(rows).set_index(["quantity", "year"])
     table.attrs = {
         "council": str(ds.attrs.get("council", "")),
@@ -84,20 +109,37 @@ def optimism(
     return table
 
 
-def _rows(ds: xr.Dataset, record: TrackRecord, *, open_years: bool) -> list[dict[str, object]]:
+def _rows(
+    ds: xr.Dataset,
+    record: TrackRecord,
+    made: str | None,
+    net_budget: float | None,
+    *,
+    open_years: bool,
+) -> list[dict[str, object]]:
     planned, draws, driver = _stated(ds, record.quantity)
     used = record.used(open_years=open_years)
+    budget = net_budget if record.states_net_budgets else None
+    scale = {miss: scale_of(miss, budget, record.quantity) for miss in used}
+    came_to = [miss.came for miss in used]
+    words = ("what past years came to", "what today's plan states")
+    require_one_unit(record.quantity, came_to, planned.tolist(), words)
+    years = [str(year) for year in ds["year"].to_numpy()]
+    past = budgeted(years, made if record.basis == "revision" else None, record)
     sign = 1.0 if record.adverse == "above" else -1.0
     came = float(np.mean(list({miss.year: miss.came for miss in used}.values())))
     found = []
-    for place, (year, lead) in enumerate(
-        zip(ds["year"].to_numpy(), ds["lead"].to_numpy(), strict=True)
-    ):
-        here = [miss for miss in used if miss.lead == lead]
-        errors = np.array([miss.error for miss in here])
+    for place, (year, lead) in enumerate(zip(years, ds["lead"].to_numpy(), strict=True)):
+        here = [miss for miss in used if miss.lead == lead and year not in past]
+        errors = np.array([miss.error * scale[miss] for miss in here])
+        below = np.nan
         mean = float(errors.mean()) if here else np.nan
         expected = float(planned[place]) + mean
-        if not here:
+        if here:
+            below = float((draws[:, place] < expected).mean())
+        if year in past:
+            verdict = SETTLED
+        elif not here:
             verdict = NO_RECORD
         elif sign * mean <= 0:
             verdict = NOT
@@ -108,12 +150,13 @@ def _rows(ds: xr.Dataset, record: TrackRecord, *, open_years: bool) -> list[dict
         found.append(
             {
                 "quantity": record.quantity,
-                "year": str(year),
+                "year": year,
                 "lead": int(lead),
                 "planned": float(planned[place]),
                 "mean_error": mean,
                 "expected": expected,
-                "below": float((draws[:, place] < expected).mean()) if here else np.nan,
+                "below": below,
+                "below_se": float(np.sqrt(below * (1 - below) / len(draws))),
                 "came": came if driver else np.nan,
                 "errors": len(here),
                 "independent": independent_plans(here),
@@ -160,13 +203,15 @@ def optimism_words(table: pd.DataFrame) -> str:
     MtfsError
         When the table is another.
     """
-    if not {"verdict", "mean_error", "independent"} <= {*table.columns}:
+    given: Any = table
+    columns = {*given.columns} if isinstance(given, pd.DataFrame) else set()
+    if not {"verdict", "mean_error", "independent"} <= columns:
         msg = "expected a table from mtfs.verify.optimism()"
         raise MtfsError(msg)
     lines = []
     for place, row in zip(table.index.to_list(), table.to_dict("records"), strict=True):
         quantity, year = place
-        if row["verdict"] == NO_RECORD:
+        if row["verdict"] in {NO_RECORD, SETTLED}:
             continue
         one = row["errors"] == 1
         plans = f"{row['errors']} past plan{'' if one else 's'}"
@@ -178,10 +223,14 @@ def optimism_words(table: pd.DataFrame) -> str:
             f"{_shown(row['expected'])} would be like {'it' if one else 'them'}: "
             f"{row['below']:.0%} of today's draws lie below that."
         )
-    silent = table["verdict"] == NO_RECORD
-    if silent.any():
-        places = listing(f"{quantity} {year}" for quantity, year in table.index[silent])
-        lines.append(f"No record so many years ahead: {places}.")
+    for verdict, said in (
+        (SETTLED, "Its budget is set, so no revision is to come"),
+        (NO_RECORD, "No record so many years ahead"),
+    ):
+        silent = table["verdict"] == verdict
+        if silent.any():
+            places = listing(f"{quantity} {year}" for quantity, year in table.index[silent])
+            lines.append(f"{said}: {places}.")
     return "\n".join(lines)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,15 @@ from scipy import special
 
 from mtfs.sampling import RandomScores, ShockSpec, draw_scores, require_seed
 from mtfs.schema import planned_name, require_axes, require_projection
-from mtfs.verify.records import Miss, TrackRecord, independent_plans
-from mtfs.vocabulary import Array, MtfsError, require_share
+from mtfs.verify.records import (
+    Miss,
+    TrackRecord,
+    budgeted,
+    independent_plans,
+    require_one_unit,
+    scale_of,
+)
+from mtfs.vocabulary import Array, MtfsError, listing, require_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +106,8 @@ class Recalibration:
     left_out: int
     """errors more years ahead than today's plan reaches, or of the year a plan was made in"""
     open_years: bool
+    settled: tuple[str, ...] = ()
+    """today's years that no revision is to come of, whose draws stay as they are"""
 
     @property
     def multiplier(self) -> float:
@@ -154,7 +164,7 @@ class Recalibration:
         xarray.DataArray
             Dimensions ``(draw, year)``: the median plus the standard deviation of each year times
             ``shift + multiplier * z``, z being how far a draw lies from the median; one shift and
-            one multiplier a draw, for all its years.
+            one multiplier a draw, for all its years but those of :attr:`settled`, which stay.
 
         Raises
         ------
@@ -170,6 +180,8 @@ class Recalibration:
         shift = self.belief.mean + multiplier * scores["shift"] / math.sqrt(self.belief.plans)
         z = (today.draws - today.median) / today.sd
         values = today.median + today.sd * (shift[:, None] + multiplier[:, None] * z)
+        stays = np.isin(ds["year"].to_numpy(), self.settled)
+        values = np.where(stays, today.draws, values)
         own = ds[self.variable]
         return xr.DataArray(
             values,
@@ -201,6 +213,10 @@ class Recalibration:
         xarray.DataArray
             Dimensions ``(quantile, year)``.
         """
+        given: Any = q
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            msg = f"q is {q!r}; expected shares such as (0.1, 0.5, 0.9)"
+            raise MtfsError(msg)
         for share in q:
             require_share(share, "q")
         return self.draws(ds, seed=seed).quantile(list(q), "draw", keep_attrs=True)
@@ -248,14 +264,19 @@ class Recalibration:
                 "It is about where the council's own figure will stand when budgets are set, not "
                 "about how far years then end from their budgets."
             )
+        if self.settled:
+            lines.append(
+                f"The budget of {listing(self.settled)} is set, so no revision is to come: its "
+                "draws stay as they are."
+            )
         if self.policy:
             lines.append(f"It holds {self.policy}.")
         if self.open_years:
             lines.append("Some of the years may still be revised, so errors may yet grow.")
         if self.left_out:
             lines.append(
-                f"{_counted(self.left_out, 'error')} further ahead than today's plan, or of the "
-                "year a plan was made in, left out."
+                f"{_counted(self.left_out, 'error')} further ahead than today's plan, as near as a "
+                "year whose budget is set, or of the year a plan was made in, left out."
             )
         return "\n".join(lines)
 
@@ -272,6 +293,7 @@ def recalibrate(
     ds: xr.Dataset,
     *,
     variable: str = "gap",
+    made: str | None = None,
     net_budget: float | None = None,
     open_years: bool = False,
 ) -> Recalibration:
@@ -292,6 +314,9 @@ def recalibrate(
         From :func:`mtfs.project_gap`.
     variable
         One with draws and years only, and a planned twin, such as ``gap``.
+    made
+        The month in which today's plan was made, such as ``2026-02``: needed with a record of
+        revisions, since a year whose budget is set is not revised any more.
     net_budget
         Today's, GBP: errors count as shares of the net budget that the past plans state.
     open_years
@@ -305,9 +330,14 @@ def recalibrate(
     Raises
     ------
     MtfsError
-        When the record is of something else, holds nothing settled or nothing as many years ahead
-        as the plan, today's draws have no spread, or net budgets are stated on one side only.
+        When the record is of something else or in another unit, holds nothing settled or nothing as
+        many years ahead as the plan, today's draws have no spread, or net budgets are stated on one
+        side only.
     """
+    given: Any = record
+    if not isinstance(given, TrackRecord):
+        msg = f"found a {type(given).__name__}; expected a record from mtfs.verify.track_record()"
+        raise MtfsError(msg)
     if record.quantity != variable:
         msg = (
             f"the record is of '{record.quantity}' and the draws are of '{variable}'; give a "
@@ -316,15 +346,21 @@ def recalibrate(
         raise MtfsError(msg)
     today = _Today.of(ds, variable)
     every = record.used(open_years=open_years)
-    used = tuple(miss for miss in every if miss.lead in today.leads)
+    years = [str(year) for year in ds["year"].to_numpy()]
+    past = budgeted(years, made, record)
+    ahead = [lead for year, lead in zip(years, today.leads, strict=True) if year not in past]
+    used = tuple(miss for miss in every if miss.lead in ahead)
     if not used:
         leads = ", ".join(str(lead) for lead in sorted({miss.lead for miss in every}))
+        reach = f"from {ahead[0]} to {ahead[-1]}" if ahead else "no year whose budget is not set"
         msg = (
             f"the record of {variable} has errors {leads} years ahead, and the projection reaches "
-            f"from {today.leads[0]} to {today.leads[-1]}: nothing to compare"
+            f"{reach}: nothing to compare"
         )
         raise MtfsError(msg)
-    scales = [_scale(miss, net_budget, variable) for miss in used]
+    words = ("what past years came to", "what today's plan states")
+    require_one_unit(variable, [miss.came for miss in used], today.planned.tolist(), words)
+    scales = [scale_of(miss, net_budget, variable) for miss in used]
     rows = [today.leads.index(miss.lead) for miss in used]
     errors = np.array([miss.error * scale for miss, scale in zip(used, scales, strict=True)])
     residuals = (errors - (today.median - today.planned)[rows]) / today.sd[rows]
@@ -339,24 +375,8 @@ def recalibrate(
         independent=worth,
         left_out=len(every) - len(used),
         open_years=any(not miss.settled for miss in used),
+        settled=past,
     )
-
-
-def _scale(miss: Miss, net_budget: float | None, variable: str) -> float:
-    if (miss.net_budget is None) != (net_budget is None):
-        found = (
-            "the past plans state net budgets, and net_budget= is not given"
-            if net_budget is None
-            else "net_budget= is given, and the past plans state none"
-        )
-        msg = f"the record of {variable}: {found}; state both or neither"
-        raise MtfsError(msg)
-    if net_budget is None or miss.net_budget is None:
-        return 1.0
-    if not net_budget > 0:
-        msg = f"net_budget is {net_budget!r}; expected GBP above 0"
-        raise MtfsError(msg)
-    return net_budget / miss.net_budget
 
 
 @dataclass(frozen=True)

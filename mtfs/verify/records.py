@@ -7,7 +7,9 @@ year came to. Revisions never say how far outturns end from a plan, nor the reve
 
 from __future__ import annotations
 
+import math
 import re
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +29,9 @@ _APRIL = 4
 _MONTHS = 12
 # January to March: budgets are set by 11 March (Local Government Finance Act 1992, section 32).
 _BUDGET_MONTHS = 3
+_PERCENT = 20.0  # times: a rate in percent beside one as a fraction; no pay award turns out so
+_MILLIONS = 1000.0  # times: money in thousands or millions beside pounds
+_NOTHING = 1e-6  # of a figure that is 0 but for rounding
 
 
 def _check_made(text: str) -> str:
@@ -35,6 +40,59 @@ def _check_made(text: str) -> str:
         msg = f"found {text!r}; expected the month in which the plan was made, such as '2025-02'"
         raise ValueError(msg)
     return text
+
+
+def _month(made: str) -> int:
+    return int(made[:4]) * _MONTHS + int(made[5:7]) - 1
+
+
+def _began(year: str) -> int:
+    return year_start(year) * _MONTHS + _APRIL - 1
+
+
+def budgeted(years: Iterable[str], made: str | None, record: TrackRecord) -> tuple[str, ...]:
+    """Give the years that no revision is to come of: whose budget a plan made then is, or later.
+
+    Raises
+    ------
+    MtfsError
+        When the record is of revisions and ``made`` is no month, or of outturns and it is given.
+    """
+    if record.basis == "outturn":
+        if made is not None:
+            msg = f"the record of {record.quantity} is of outturns; made= goes with revisions"
+            raise MtfsError(msg)
+        return ()
+    if made is None:
+        msg = (
+            f"the record of {record.quantity} is of revisions: say when today's plan was made, "
+            "such as made='2026-02', since a year whose budget is set is not revised any more"
+        )
+        raise MtfsError(msg)
+    try:
+        month = _month(_check_made(made))
+    except (TypeError, ValueError) as error:
+        msg = f"made: {error}"
+        raise MtfsError(msg) from None
+    return tuple(year for year in years if _began(year) - month <= _BUDGET_MONTHS)
+
+
+def require_one_unit(
+    quantity: str, past: Iterable[float], others: Iterable[float], what: tuple[str, str]
+) -> None:
+    """Refuse fractions beside percentages, and past millions beside pounds, by their medians."""
+    one, other = (
+        statistics.median([abs(x) for x in each if abs(x) > _NOTHING] or [0.0])
+        for each in (past, others)
+    )
+    low, high = min(one, other), max(one, other)
+    percent = 0 < low < 1 <= high < _MILLIONS and high > _PERCENT * low
+    if percent or 0 < one * _MILLIONS < other:
+        msg = (
+            f"{quantity}: {what[0]} is about {one:.4g} and {what[1]} about {other:.4g}; expected "
+            "one unit: money in GBP (64e6, not 64), rates as fractions (0.02, not 2)"
+        )
+        raise MtfsError(msg)
 
 
 def _pairs(value: object) -> object:
@@ -64,7 +122,7 @@ class PastPlan(Declared):
     @property
     def month(self) -> int:
         """Months since the year 0."""
-        return int(self.made[:4]) * _MONTHS + int(self.made[5:7]) - 1
+        return _month(self.made)
 
     @property
     def made_in(self) -> int:
@@ -110,6 +168,11 @@ class TrackRecord:
     misses: tuple[Miss, ...]
     """of every plan, year by year"""
     sources: tuple[str, ...] = field(default=())
+
+    @property
+    def states_net_budgets(self) -> bool:
+        """Whether the past plans state their net budgets."""
+        return any(miss.net_budget is not None for miss in self.misses)
 
     @cached_property
     def settled(self) -> tuple[Miss, ...]:
@@ -242,8 +305,9 @@ def track_record(
     Raises
     ------
     MtfsError
-        When plans share no year, were made in the same month, take different things as decided, or
-        state their net budgets only in part, or the outturn does not go with the basis.
+        When plans share no year, were made in the same month, take different things as decided,
+        state their net budgets only in part, or are in another unit than what came, or the outturn
+        does not go with the basis or is no number.
 
     Examples
     --------
@@ -273,8 +337,7 @@ def track_record(
         key=lambda plan: plan.month,
     )
     _require_alike(held, quantity)
-    for label in outturn or {}:
-        year_start(label)
+    _require_numbers(outturn or {}, quantity)
     misses = _against_outturn(held, outturn) if outturn else _against_later(held)
     if not misses:
         years = listing(year for plan in held for year in plan.by_year)
@@ -284,6 +347,10 @@ def track_record(
             + (suggest(next(iter(outturn)), held[0].by_year) if outturn and held else "")
         )
         raise MtfsError(msg)
+    planned, came = ([getattr(miss, each) for miss in misses] for each in ("planned", "came"))
+    words = ("what was planned", "what came")
+    require_one_unit(quantity, planned, came, words)
+    require_one_unit(quantity, came, planned, words[::-1])
     return TrackRecord(
         quantity,
         basis,
@@ -292,6 +359,15 @@ def track_record(
         tuple(misses),
         tuple(dict.fromkeys(plan.source for plan in held if plan.source)),
     )
+
+
+def _require_numbers(outturn: Mapping[str, float], quantity: str) -> None:
+    for label, value in outturn.items():
+        year_start(label)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            msg = f"{quantity}, {label}: the outturn is {value!r}; expected a number, or no entry"
+            raise MtfsError(msg)
 
 
 def _require_alike(plans: Sequence[PastPlan], quantity: str) -> None:
@@ -322,8 +398,7 @@ def _against_later(plans: Sequence[PastPlan]) -> list[Miss]:
     found = []
     for place, plan in enumerate(plans):
         for year, planned in plan.by_year.items():
-            start = year_start(year)
-            began = start * _MONTHS + _APRIL - 1
+            began = _began(year)
             later = [
                 other
                 for other in plans[place + 1 :]
@@ -343,7 +418,7 @@ def _against_outturn(plans: Sequence[PastPlan], outturn: Mapping[str, float]) ->
     found = []
     for plan in plans:
         for year, planned in plan.by_year.items():
-            ended = (year_start(year) + 1) * _MONTHS + _APRIL - 1
+            ended = _began(year) + _MONTHS
             if year not in outturn or plan.month >= ended:
                 continue
             found.append(
@@ -373,6 +448,24 @@ def _earliest(misses: Iterable[Miss]) -> tuple[Miss, ...]:
     for miss in sorted(misses, key=lambda each: each.start):
         found.setdefault((miss.year, miss.lead), miss)
     return tuple(found.values())
+
+
+def scale_of(miss: Miss, net_budget: float | None, variable: str) -> float:
+    """Give what an error is multiplied by to be one of today's, by net budgets where stated."""
+    if (miss.net_budget is None) != (net_budget is None):
+        found = (
+            "the past plans state net budgets, and net_budget= is not given"
+            if net_budget is None
+            else "net_budget= is given, and the past plans state none"
+        )
+        msg = f"the record of {variable}: {found}; state both or neither"
+        raise MtfsError(msg)
+    if net_budget is None or miss.net_budget is None:
+        return 1.0
+    if not net_budget > 0:
+        msg = f"net_budget is {net_budget!r}; expected GBP above 0"
+        raise MtfsError(msg)
+    return net_budget / miss.net_budget
 
 
 def independent_plans(misses: Sequence[Miss]) -> int:

@@ -1,5 +1,7 @@
 """A council's past plans against what happened, on one basis at a time."""
 
+import math
+
 import pytest
 from past_plans import BRIGHTON_PAY, EAST_SUSSEX, PAY_SETTLED
 
@@ -9,8 +11,8 @@ from mtfs.verify.records import Miss, independent_plans
 from mtfs.vocabulary import MtfsError
 
 
-def plan(made, **more):
-    return PastPlan(made=made, values={"2025/26": 10.0}, **more)
+def plan(made, values=None, **more):
+    return PastPlan(made=made, values=values or {"2025/26": 10.0}, **more)
 
 
 def test_revisions_of_the_published_gap_are_those_of_the_councils_reports():
@@ -106,6 +108,26 @@ def test_a_plan_lasts_as_a_value():
         ),
         ([plan("2024-02", net_budget=5e8), plan("2025-02")], {}, "2025-02: no net_budget"),
         ([], {}, "the 0 plans hold none"),
+        (
+            [plan("2024-02")],
+            {"basis": "outturn", "outturn": {"2025/26": math.nan}},
+            "gap, 2025/26: the outturn is nan; expected a number",
+        ),
+        (
+            [plan("2024-02")],
+            {"basis": "outturn", "outturn": {"2025/26": "1e6"}},
+            "gap, 2025/26: the outturn is '1e6'",
+        ),
+        (
+            [plan("2024-02")],
+            {"basis": "outturn", "outturn": {"2025/26": 14e6}},
+            "what was planned is about 10 and what came about 1.4e[+]07; expected one unit",
+        ),
+        (
+            [plan("2024-02", {"2025/26": 2.0})],
+            {"basis": "outturn", "outturn": {"2025/26": 0.035}},
+            r"about 2 and what came about 0.035; .*rates as fractions \(0.02, not 2\)",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(plans, options, match):
