@@ -7,7 +7,7 @@ opens late. Years missing later have to be declared as gaps, and a change of def
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -249,12 +249,14 @@ def _marked(
         )
         raise MtfsError(msg)
     marks = np.zeros((len(councils), len(years)), bool)
-    for council, named in stated.items():
+    for label, named in stated.items():
+        council = str(label)
         if council not in councils:
             msg = f"{what}: '{council}' is not in the history.{suggest(council, councils)}"
             raise MtfsError(msg)
-        if isinstance(named, str):
-            msg = f"{what}, {council}: found {named!r}; expected a list of years, ['{named}']"
+        if isinstance(named, str) or not isinstance(named, Iterable):
+            such = named if isinstance(named, str) else years[-1]
+            msg = f"{what}, {council}: found {named!r}; expected a list of years, ['{such}']"
             raise MtfsError(msg)
         for year in named:
             if year not in years:

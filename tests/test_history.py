@@ -105,6 +105,7 @@ def test_the_labelled_array_is_the_same_history():
         (history(GOOD), {"gaps": {"Aston": ["2021/22"]}}, "declared missing, and a level is there"),
         (history(GOOD), {"gaps": {"Astom": ["2021/22"]}}, "'Astom' is not in the history. Did you"),
         (history(GOOD), {"gaps": {"Aston": "2021/22"}}, r"expected a list of years, \['2021/22'\]"),
+        (history(GOOD), {"breaks": {"Aston": None}}, r"found None; expected a list of years"),
         (history(GOOD), {"breaks": {"Aston": ["2030/31"]}}, "Aston: 2030/31 lies outside the hist"),
         (history(GOOD), {"breaks": {"Aston": ["2021"]}}, "found year '2021'; expected"),
         (history(GOOD), {"breaks": {"Aston": ["2020/21"]}}, "Aston, 2020/21 is not after the coun"),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mtfs
@@ -89,19 +90,52 @@ def test_what_is_not_published_is_said(write):
         (LONG, OF_SPEND | {"where": {"basis": "outurn"}}, "no 'outurn'. Did you mean 'outturn'"),
         (LONG, OF_SPEND | {"year_is": "label"}, "line 2: found year '2023'.*year_is='ending'"),
         (LONG, OF_SPEND | {"year_is": "end"}, "year_is is 'end'; expected label, ending, starting"),
-        (LONG, OF_SPEND | {"where": {}}, "lines 3, 7: council 'A' has year 2021/22 more than once"),
+        (
+            LONG,
+            OF_SPEND | {"where": {}},
+            "lines 3, 7: council 'A' has year 2021/22 more than once; .* They differ in basis",
+        ),
         ("council,year,value\n,2023/24,5\n", {}, "line 2: column 'council' is empty"),
         ("council,year,value\nA,23/24,5\n", {}, "line 2: found year '23/24'"),
         ("council,year,value\nA,23,5\n", {"year_is": "ending"}, "line 2: found year '23'"),
         ("council,year,value\nA,2023/24,inf\n", {}, "line 2: found 'inf' as a value"),
         ("council,year,value\nA,2023/24,\n", {}, "no row read has a number"),
         ("council,year,value\n", {}, "holds no rows"),
-        ("", {}, "is no CSV file of a history"),
+        ("", {}, "is no CSV file"),
+        ("council,year,value\nA,2023/24,5,\n", {}, "more cells than the header: .*line 2, saw 4"),
+        ("council,year,value,\nA,2023/24,5,6\n", {}, "line 2: holds more cells than the header"),
+        ("council,year,value,value \nA,2023/24,5,6\n", {}, "line 1: has two columns value"),
+        ('council,year,value\nA,2023/24,"1,5"\n', {}, "found '1,5' as a value.*decimal comma"),
+        ("council,year,value\nA,2023/24,5%\n", {}, "found '5%' as a value.*no sign of a currency"),
+        (
+            "council,year,value,unit\nA,2022/23,5,GBP\nA,2023/24,6,GBP thousand\n",
+            {},
+            "column 'unit' holds GBP, GBP thousand; choose one with where=",
+        ),
+        ("council,2022/23,2023/24\nA,5,6\n", {}, "seems to have a column for every year.*melt"),
+        (LONG, OF_SPEND | {"where": "basis=outturn"}, "where is 'basis=outturn'; expected words"),
     ],
 )
 def test_wrong_files_are_answered_with_line_and_name(write, text, options, match):
     with pytest.raises(MtfsError, match=match):
         mtfs.load_history(write(text), **options)
+
+
+def test_commas_between_thousands_are_read(write):
+    rows = ['A,2022/23,"1,200,500"', 'A,2023/24,"1,234,567.5"']
+    found = mtfs.load_history(write("\n".join(["council,year,value", *rows])))
+    assert found.to_numpy().tolist() == [[1200500, 1234567.5]]
+
+
+def test_a_level_that_leaps_is_pointed_out(write):
+    rows = ["A,2021/22,5", "A,2022/23,6", "A,2023/24,6000", "B,2022/23,10", "B,2023/24,3"]
+    with pytest.warns(mtfs.PlanWarning, match=r"A, 2023/24: 6,000 after 6; B, 2023/24: 3 after 10"):
+        mtfs.load_history(write("\n".join(["council,year,value", *rows])))
+
+
+def test_what_is_no_path_is_answered():
+    with pytest.raises(MtfsError, match="found a DataFrame; expected the path of a CSV file"):
+        mtfs.load_history(pd.DataFrame())
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

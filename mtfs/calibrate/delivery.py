@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from scipy import special
 
 from mtfs.calibrate.texts import Section, plan_text
 from mtfs.distributions import Beta
-from mtfs.lines.savings import COMMON_FACTOR, CORPORATE, Delivery, Saving
+from mtfs.lines.savings import COMMON_FACTOR, CORPORATE, SLIPPED, Delivery, Saving
 from mtfs.vocabulary import Array, MtfsError, listing, suggest, year_start
 
 Weights: TypeAlias = Literal["none", "planned"]
@@ -25,6 +25,8 @@ COMMON_SD = 0.1
 _COLUMNS = ("year", "scheme", "planned", "achieved")
 _GRID = np.linspace(0.0, 0.995, 200)
 _MIDDLE = 0.8
+_FEWEST_TO_ADD = 3  # rows of a year: of two alike neither is a total
+_ROUNDING = 0.002  # of a total: figures in thousands or tenths of a million
 
 
 @dataclass(frozen=True)
@@ -72,27 +74,54 @@ class FittedDelivery:
     together: str
     """what the common factor rests on"""
 
-    def saving(self, name: str, levels: Sequence[float], *, service: str = CORPORATE) -> Saving:
-        """Make a scheme that is delivered so; ``levels`` are GBP planned by year."""
+    def saving(
+        self,
+        name: str,
+        levels: Sequence[float],
+        *,
+        service: str = CORPORATE,
+        slipped: float = SLIPPED,
+    ) -> Saving:
+        """Make a scheme that is delivered so.
+
+        Parameters
+        ----------
+        name, service
+            What it is called, and whose it is.
+        levels
+            GBP planned by year.
+        slipped
+            The share of what a year misses that arrives a year later. A record of years by
+            themselves says nothing of it; what a saving has unless told otherwise (see
+            :class:`mtfs.lines.Saving`) unless given.
+        """
+        known = "" if slipped != SLIPPED else ", as elsewhere"
         return Saving(
             name=name,
             service=service,
             levels=tuple(levels),
             delivery=self.delivery,
-            source=self.source,
+            slipped=slipped,
+            source=f"{self.source}; of what is missed {slipped:g} comes a year later{known}",
         )
 
-    def for_schemes(self, levels: Mapping[str, Sequence[float]]) -> DeliveredSchemes:
-        """Give schemes by name, GBP planned by year, as a plan holds them."""
-        if not levels:
-            msg = "no scheme was given; expected GBP planned by year, by name"
+    def for_schemes(
+        self, levels: Mapping[str, Sequence[float]], *, slipped: float = SLIPPED
+    ) -> DeliveredSchemes:
+        """Give schemes by name, GBP planned by year, for :func:`plan_text`."""
+        given: Any = levels
+        if not isinstance(given, Mapping) or not given:
+            msg = (
+                "no scheme was given; expected GBP planned by year, by name, such as "
+                "{'digital': [1e6, 2e6]}"
+            )
             raise MtfsError(msg)
-        schemes = tuple(self.saving(name, held) for name, held in levels.items())
+        schemes = tuple(self.saving(name, held, slipped=slipped) for name, held in levels.items())
         return DeliveredSchemes(schemes, self.savings_correlation, self.together)
 
-    def text(self, levels: Mapping[str, Sequence[float]]) -> str:
+    def text(self, levels: Mapping[str, Sequence[float]], *, slipped: float = SLIPPED) -> str:
         """Write schemes, GBP planned by year, as a plan holds them."""
-        return plan_text(self.for_schemes(levels))
+        return plan_text(self.for_schemes(levels, slipped=slipped))
 
 
 @dataclass(frozen=True)
@@ -151,7 +180,8 @@ def fit_savings_delivery(
     Raises
     ------
     MtfsError
-        When columns are missing, a scheme comes twice in a year, a figure is missing or not in its
+        When columns are missing, a scheme comes twice in a year, a row is the total of others, a
+        figure is missing or not in its
         range, there are fewer than four rows, or all delivered the same.
 
     Examples
@@ -163,7 +193,7 @@ def fit_savings_delivery(
     >>> round(found.gross.mean, 2), found.by_year["share"].tolist()
     (0.75, [0.8, 0.7])
     """
-    if weights not in {"none", "planned"} or over_delivery not in {"refuse", "whole"}:
+    if weights not in ("none", "planned") or over_delivery not in ("refuse", "whole"):
         msg = (
             f"weights is {weights!r} and over_delivery {over_delivery!r}; expected 'none' or "
             "'planned', and 'refuse' or 'whole'"
@@ -245,6 +275,7 @@ def _checked(table: object) -> pd.DataFrame:
     if (twice := held.duplicated(["year", "scheme"])).any():
         msg = f"{_place(held, int(np.argmax(twice)))}: given twice; add its figures together"
         raise MtfsError(msg)
+    _require_no_total(held)
     amounts = [name for name in ("planned", "achieved", "pressures") if name in held]
     for name in amounts:
         if held[name].dtype.kind not in "iuf":
@@ -258,6 +289,23 @@ def _checked(table: object) -> pd.DataFrame:
             msg = f"{_place(held, place)}: {name} is {figures[place]:g}; expected a number {least}"
             raise MtfsError(msg)
     return held
+
+
+def _require_no_total(held: pd.DataFrame) -> None:
+    """Refuse a row that is the sum of the others of its year."""
+    for year, rows in held.groupby("year", sort=False):
+        if len(rows) < _FEWEST_TO_ADD:
+            continue
+        figures = rows[["planned", "achieved"]].apply(pd.to_numeric, errors="coerce")
+        rest = figures.sum() - figures
+        same = ((figures - rest).abs() <= _ROUNDING * figures).all(axis=1).to_numpy()
+        if same.any():
+            name = rows["scheme"].iloc[int(np.argmax(same))]
+            msg = (
+                f"{name}, {year}: planned and achieved are the sums of the year's other rows; "
+                "leave a total out, it would count as a scheme"
+            )
+            raise MtfsError(msg)
 
 
 def _place(held: pd.DataFrame, row: int) -> str:

@@ -165,6 +165,10 @@ def elicit(
     200
     """
     levels, stated = _stated(quantiles, interval, prob)
+    number: Any = df
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        msg = f"df is {df!r}; expected degrees of freedom above 2"
+        raise MtfsError(msg)
     if not df > 2:  # noqa: PLR2004 - below, there is no variance
         msg = f"df is {df:g}; expected degrees of freedom above 2"
         raise MtfsError(msg)
@@ -214,10 +218,10 @@ def _stated(
         msg = "interval and prob, the chance that the truth lies in it, go together"
         raise MtfsError(msg)
     if interval is not None and prob is not None:
-        low, high = interval
+        low, high = _two(interval, "interval")
         require_interval(low, high, prob)
         return [(1 - prob) / 2, (1 + prob) / 2], np.array([low, high], dtype=np.float64)
-    held = dict(sorted((quantiles or {}).items()))
+    held = _by_level(quantiles)
     if len(held) < 2:  # noqa: PLR2004 - a centre and a spread
         msg = (
             f"found {len(held)} quantiles; expected at least two, as one says nothing of the spread"
@@ -242,8 +246,30 @@ def _stated(
     return [float(level) for level in held], np.array(list(held.values()), dtype=np.float64)
 
 
+def _by_level(quantiles: object) -> dict[float, float]:
+    """Give values by level, in order."""
+    held: Any = quantiles
+    if not isinstance(held, Mapping) or not all(
+        isinstance(each, int | float | np.number) for each in held
+    ):
+        msg = f"quantiles is {held!r}; expected values by level, such as {{0.1: 0.02, 0.9: 0.06}}"
+        raise MtfsError(msg)
+    return dict(sorted(held.items()))
+
+
+def _two(given: object, what: str) -> tuple[float, float]:
+    """Give the two ends of something."""
+    held: Any = given
+    ends = 2
+    good = isinstance(held, tuple | list) and len(held) == ends
+    if not good or not all(isinstance(each, int | float | np.number) for each in held):
+        msg = f"{what} is {given!r}; expected two numbers, such as (0.02, 0.06)"
+        raise MtfsError(msg)
+    return float(held[0]), float(held[1])
+
+
 def _limits(bounds: tuple[float, float], stated: Array) -> tuple[float, float]:
-    low, high = (float(each) for each in bounds)
+    low, high = _two(bounds, "bounds")
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         msg = f"bounds run from low to high; found {low:g} to {high:g}"
         raise MtfsError(msg)

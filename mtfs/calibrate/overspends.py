@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ PRIOR_YEARS = 4
 _PROB = 0.8
 _DIGITS = 5
 _GRID = np.exp(np.linspace(math.log(0.2), math.log(5.0), 81))  # spreads, over the national one
+_FAR = 5.0  # times the other of a year: another unit, or what a budget was exceeded by
 _LONGEST_WAIT = MAX_HORIZON  # years between the last known and a plan's first
 
 
@@ -111,8 +113,8 @@ def fit_overspend(
     Raises
     ------
     MtfsError
-        When years differ, a figure is missing or not above 0, the evidence has one year only, or
-        the plan begins before the record ends.
+        When years differ, a figure is missing, not above 0 or far from the other of its year, the
+        evidence has one year only, or the plan begins before the record ends.
 
     Examples
     --------
@@ -124,6 +126,13 @@ def fit_overspend(
     (0.042, 0.018, 0.29)
     """
     evidence = drift_evidence(service) if isinstance(service, str) else service
+    given: Any = evidence
+    if not isinstance(given, DriftEvidence):
+        msg = (
+            f"service is {service!r}; expected 'children', 'adults', or evidence made by "
+            "mtfs.budget_drift"
+        )
+        raise MtfsError(msg)
     years, drift, record = _record(budget, outturn)
     last = year_start(years[-1])
     first = year_label(last + 1) if first_year is None else first_year
@@ -205,6 +214,14 @@ def _record(budget: Series, outturn: Series) -> tuple[tuple[str, ...], Array, pd
                     "year that is not known"
                 )
                 raise MtfsError(msg)
+    for year, plan, came in zip(years, planned, spent, strict=True):
+        if not 1 / _FAR < came / plan < _FAR:
+            msg = (
+                f"{year}: an outturn of {came:g} beside a budget of {plan:g}, {came / plan:.3g} "
+                "times as much; expected both in one unit, and all of the outturn, not what it is "
+                "over by"
+            )
+            raise MtfsError(msg)
     table = pd.DataFrame(
         {"budget": planned, "outturn": spent, "drift": spent / planned - 1},
         index=pd.Index(years, name="year"),

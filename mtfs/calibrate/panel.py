@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -131,6 +132,10 @@ def forecast_panel(
     seed = fresh_seed() if seed is None else require_seed(seed)
     panel = _by_name(History.of(history, gaps=gaps, breaks=breaks))
     years = year_labels(year_label(year_start(panel.years[-1]) + 1), horizon)
+    given: Any = covariates
+    if not isinstance(given, Mapping):
+        msg = f"covariates is a {type(given).__name__}; expected arrays by name, {{'CPI': index}}"
+        raise MtfsError(msg)
     grown = {
         name: covariate_growth(name, array, panel, years, n_draws)
         for name, array in covariates.items()
@@ -158,11 +163,12 @@ def forecast_panel(
         n_draws=n_draws,
         seed=seed,
     )
-    order = [panel.councils.index(name) for name in history["council"].to_numpy().tolist()]
+    names = [str(name) for name in history["council"].to_numpy()]
+    order = [panel.councils.index(name) for name in names]
     return xr.DataArray(
         levels[order],
         coords={
-            "council": history["council"].to_numpy(),
+            "council": names,
             "draw": np.arange(n_draws),
             "year": list(years),
             "lead": ("year", np.arange(1, horizon + 1)),

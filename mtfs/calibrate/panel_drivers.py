@@ -153,16 +153,23 @@ def _growth(levels: object, council: str) -> Array:
     if not isinstance(levels, xr.DataArray):
         msg = f"found a {type(levels).__name__}; expected what mtfs.forecast_panel gives"
         raise MtfsError(msg)
-    if "latest" not in levels.coords or "window" not in levels.attrs:
+    if not {"latest", "council"} <= {*levels.coords} or "window" not in levels.attrs:
         msg = (
             "found a DataArray without the coordinate 'latest' or the attribute 'window'; expected "
             "what mtfs.forecast_panel gives, or some councils of it"
         )
         raise MtfsError(msg)
+    if "council" not in levels.dims:
+        msg = f"the forecast has no dimension 'council'; keep it: levels.sel(council=['{council}'])"
+        raise MtfsError(msg)
     held = [str(each) for each in levels["council"].to_numpy()]
-    if council not in held:
-        msg = f"the forecast holds no council '{council}'.{suggest(council, held)} It holds: "
+    if str(council) not in held:
+        msg = f"the forecast holds no council '{council}'.{suggest(str(council), held)} It holds: "
         raise MtfsError(msg + listing(held))
+    least = 2  # draws, for a spread
+    if "draw" not in levels.dims or levels.sizes["draw"] < least:
+        msg = "the forecast holds fewer than two draws, which say nothing of how far it may be off"
+        raise MtfsError(msg)
     years = tuple(str(each) for each in levels["year"].to_numpy())
     after = year_label(year_start(str(levels.attrs["window"]).rpartition(" ")[2]) + 1)
     if not years or years != year_labels(after, len(years)):
@@ -171,7 +178,7 @@ def _growth(levels: object, council: str) -> Array:
             f"{after} on, since growth is from year to year: choose with first_year"
         )
         raise MtfsError(msg)
-    own = levels.isel(council=held.index(council)).transpose("year", "draw")
+    own = levels.isel(council=held.index(str(council))).transpose("year", "draw")
     path = np.vstack([np.full(own.sizes["draw"], own["latest"].item()), own.to_numpy()])
     return np.asarray(path[1:] / path[:-1] - 1)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy import special
@@ -17,11 +18,12 @@ from mtfs.calibrate.implied import Implied, equal_slices, implied_by, quantiles_
 from mtfs.calibrate.texts import rounded
 from mtfs.distributions import Distribution
 from mtfs.drivers import Driver
-from mtfs.vocabulary import SCORE_LIMIT, Array, MtfsError, require_count
+from mtfs.vocabulary import SCORE_LIMIT, Array, MtfsError, PlanWarning, require_count
 
 Method: TypeAlias = Literal["linear", "quantiles"]
 _HALVINGS = 60
 _LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)  # that a family is fitted to
+_APART = 20.0  # times: one expert's figures in percent beside another's in fractions
 _ROUNDING = 1e-9
 _SLICES = 4000  # of equal probability, for the s.d. of averaged quantiles
 # Experts' distributions are read between knots 1/256 of a score apart: a straight line between them
@@ -194,21 +196,37 @@ def pool_experts(
     >>> round(wide.implied.sd, 3), round(narrow.implied.sd, 3)  # sqrt(0.78**2 + 1**2), and 0.78
     (1.268, 0.78)
     """
-    if not experts:
-        msg = "no expert was given; expected results of mtfs.calibrate.elicit"
+    given: Any = experts
+    if isinstance(given, Elicited) or not isinstance(given, Sequence) or not given:
+        msg = (
+            "no list of experts was given; expected results of mtfs.calibrate.elicit, [one, other]"
+        )
         raise MtfsError(msg)
     for place, expert in enumerate(experts, 1):
         _require_elicited(expert, place)
     if method not in {"linear", "quantiles"}:
         msg = f"method is {method!r}; expected 'linear' or 'quantiles'"
         raise MtfsError(msg)
-    held = np.ones(len(experts)) if weights is None else np.asarray(weights, dtype=np.float64)
+    try:
+        held = np.ones(len(experts)) if weights is None else np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        msg = f"weights are {weights!r}; expected one number an expert"
+        raise MtfsError(msg) from None
     if held.shape != (len(experts),):
         msg = f"found {held.size} weights of {len(experts)} experts; expected one each"
         raise MtfsError(msg)
     if not (np.isfinite(held).all() and (held >= 0).all() and held.sum() > 0):
         msg = f"weights are {held.tolist()}; expected numbers of 0 or above, and not all 0"
         raise MtfsError(msg)
+    sizes = [max(abs(each.implied.p5), abs(each.implied.p95)) for each in experts]
+    if max(sizes) > _APART * min(sizes):
+        low, high = experts[int(np.argmin(sizes))].implied, experts[int(np.argmax(sizes))].implied
+        warnings.warn(
+            f"one expert has P5 to P95 from {low.p5:g} to {low.p95:g}, another from {high.p5:g} to "
+            f"{high.p95:g}: are both in one unit, fractions or percent?",
+            PlanWarning,
+            stacklevel=2,
+        )
     shares = tuple((held / held.sum()).tolist())
     pool = Pool(tuple(expert.distribution for expert in experts), shares, method)
     return Pooled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from mtfs.history import LEAST, History
-from mtfs.vocabulary import Array, MtfsError, listing, year_label, year_start
+from mtfs.vocabulary import Array, MtfsError, PlanWarning, listing, year_label, year_start
 
 Series: TypeAlias = "pd.Series[float] | xr.DataArray"
 Values: TypeAlias = Literal["rates", "levels"]
@@ -61,9 +62,15 @@ def rates_of(
         When a label is no financial year, years come twice or not in a row, a value is missing and
         no declared gap or infinite, or a level not above 0.
     """
-    if values not in CALLED:
+    if not isinstance(values, str) or values not in CALLED:
         msg = f"{name}: values is {values!r}; expected 'rates' (such as CPI growth) or 'levels'"
         raise MtfsError(msg)
+    for stated, what in ((gaps, "gaps"), (breaks, "breaks")):
+        given: object = stated
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            such = given if isinstance(given, str) else "2020/21"
+            msg = f"{name}: {what} is {given!r}; expected a list of years, ['{such}']"
+            raise MtfsError(msg)
     years, found = labelled(series, name)
     _require_in_a_row(years, name)
     _require_known(years, found, gaps, name)
@@ -79,6 +86,13 @@ def rates_of(
     if breaks:
         msg = f"{name}: 'breaks' go with values='levels'; of rates leave the year out as a gap"
         raise MtfsError(msg)
+    if (most := float(np.nanmax(np.abs(found), initial=0.0))) > 1:
+        warnings.warn(
+            f"{name}: rates up to {most:g}: as growth that is {most:.0%} a year. Write 5% as 0.05, "
+            "or, where these are levels, say values='levels'",
+            PlanWarning,
+            stacklevel=3,
+        )
     return _trimmed(Rates(years, found))
 
 
@@ -127,9 +141,6 @@ def _require_in_a_row(years: Sequence[str], name: str) -> None:
 
 
 def _require_known(years: Sequence[str], values: Array, gaps: Sequence[str], name: str) -> None:
-    if isinstance(gaps, str):
-        msg = f"{name}: gaps is {gaps!r}; expected a list of years, ['{gaps}']"
-        raise MtfsError(msg)
     if outside := [year for year in gaps if year not in years]:
         msg = f"{name}: the gap {outside[0]} lies outside {years[0]} to {years[-1]}"
         raise MtfsError(msg)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import TYPE_CHECKING, Literal, get_args
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mtfs.vocabulary import MtfsError, listing, suggest, year_label, year_start
+from mtfs.vocabulary import MtfsError, PlanWarning, listing, suggest, year_label, year_start
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from os import PathLike
 
 YearIs = Literal["label", "ending", "starting"]
 _WHOLE = re.compile(r"((?:19|20)\d{2})(?:\.0+)?")
+_THOUSANDS = r"-?\d{1,3}(,\d{3})+(\.\d+)?"
+_LEAP = 3.0  # times: beyond what children in care, plans or spend of England's councils ever did
 _SHOWN = 3  # lines that a message names
 
 
@@ -76,9 +81,13 @@ def load_history(
     if year_is not in get_args(YearIs):
         msg = f"year_is is {year_is!r}; expected {', '.join(get_args(YearIs))}"
         raise MtfsError(msg)
+    rows: Any = where or {}
+    if not isinstance(rows, Mapping):
+        msg = f"where is {where!r}; expected words by column, such as {{'basis': 'outturn'}}"
+        raise MtfsError(msg)
     table = _read(path)
     table = _of_measure(table, measure, measures, path)
-    for column, wanted in (where or {}).items():
+    for column, wanted in rows.items():
         table = _chosen(table, column, wanted, path)
     _require_columns(table, [council, year, value, *([add_up] if add_up else [])], path)
     names = _filled(table, council, path)
@@ -90,13 +99,19 @@ def load_history(
             "part": table[add_up] if add_up else names,
         }
     )
-    _require_once(tidy, add_up, path)
+    _require_once(tidy, add_up, path, table, {council, year, value})
     levels = _summed(tidy) if add_up else tidy.set_index(["council", "year"])["value"]
     years = range(tidy["year"].min(), tidy["year"].max() + 1)
     councils = sorted(set(tidy["council"]))
     every = pd.MultiIndex.from_product([councils, years], names=["council", "year"])
     wide = levels.reindex(every).to_numpy(float).reshape(len(councils), len(years))
     kinds = list(table["unit"].unique()) if "unit" in table.columns else []
+    if len(kinds) > 1:
+        msg = (
+            f"{path}: column 'unit' holds {listing(kinds)}; choose one with "
+            f"where={{'unit': '{kinds[0]}'}}"
+        )
+        raise MtfsError(msg)
     found = xr.DataArray(
         wide,
         {"council": councils, "year": [year_label(each) for each in years]},
@@ -107,13 +122,41 @@ def load_history(
     if found.isnull().all():  # noqa: PD003 - xarray's
         msg = f"{path}: no row read has a number in column '{value}'"
         raise MtfsError(msg)
+    _warn_of_leaps(found, path)
     return found
 
 
+def _warn_of_leaps(levels: xr.DataArray, path: str | PathLike[str]) -> None:
+    """Point out levels that are many times those of the year before, or a small part of them."""
+    before, after = levels.to_numpy()[:, :-1], levels.to_numpy()[:, 1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steep = np.maximum(after / before, before / after)
+    places = np.argwhere((steep > _LEAP) & np.isfinite(steep))
+    if not len(places):
+        return
+    councils, years = levels["council"].to_numpy(), levels["year"].to_numpy()[1:]
+    said = [
+        f"{councils[at]}, {years[then]}: {after[at, then]:,g} after {before[at, then]:,g}"
+        for at, then in places[:_SHOWN].tolist()
+    ]
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    warnings.warn(
+        f"{path}: {'; '.join(said)}{more}. A slip, another unit, or a break to be declared?",
+        PlanWarning,
+        stacklevel=3,
+    )
+
+
 def _read(path: str | PathLike[str]) -> pd.DataFrame:
+    given: Any = path
+    if not isinstance(given, str | os.PathLike):
+        msg = f"found a {type(given).__name__}; expected the path of a CSV file"
+        raise MtfsError(msg)
     try:
         table = pd.read_csv(
             path,
+            header=None,  # so that a row of more cells than the header has is seen
+            index_col=False,
             dtype=str,
             encoding="utf-8-sig",
             skipinitialspace=True,
@@ -123,13 +166,26 @@ def _read(path: str | PathLike[str]) -> pd.DataFrame:
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror or error}"
         raise MtfsError(msg) from None
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        msg = f"{path}: is no CSV file of a history: {error}"
+    except pd.errors.ParserError as error:
+        found = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        msg = f"{path}: a row has more cells than the header: {found}"
         raise MtfsError(msg) from None
-    table.columns = [str(name).strip() for name in table.columns]
-    table.index = table.index + 2  # lines of the file
+    except (UnicodeDecodeError, pd.errors.EmptyDataError) as error:
+        msg = f"{path}: is no CSV file: {error}. A workbook has to be saved as CSV first"
+        raise MtfsError(msg) from None
     table = table.fillna("").apply(lambda column: column.str.strip())
-    held: pd.DataFrame = table.loc[(table != "").any(axis=1)]
+    table.index = table.index + 1  # lines of the file
+    nameless = (table.iloc[0] == "").to_numpy()
+    if (stray := (table.loc[:, nameless] != "").any(axis=1)).any():
+        msg = f"{path}, {_lines(stray)}: holds more cells than the header has names"
+        raise MtfsError(msg)
+    table = table.loc[:, ~nameless]
+    table.columns = pd.Index(table.iloc[0])
+    if not table.columns.is_unique:
+        twice = listing(sorted(set(table.columns[table.columns.duplicated()])))
+        msg = f"{path}, line 1: has two columns {twice}; rename one"
+        raise MtfsError(msg)
+    held: pd.DataFrame = table.loc[(table != "").any(axis=1)].iloc[1:]
     if held.empty:
         msg = f"{path}: holds no rows"
         raise MtfsError(msg)
@@ -142,9 +198,20 @@ def _require_columns(table: pd.DataFrame, wanted: Sequence[str], path: str | Pat
             msg = (
                 f"{path}: has no column '{name}'.{suggest(name, table.columns)} Its columns are: "
                 f"{listing(table.columns)}. Say which holds what with council=, year=, value=, "
-                "measures= and add_up="
+                f"measures= and add_up={_WIDE if _wide(table.columns) else ''}"
             )
             raise MtfsError(msg)
+
+
+_WIDE = (
+    ". It seems to have a column for every year; expected a row for every council and year: "
+    "pandas' melt makes them"
+)
+
+
+def _wide(columns: pd.Index[str]) -> bool:
+    """Whether columns are years."""
+    return sum(bool(re.match(r"(19|20)\d{2}\b", str(name))) for name in columns) > 1
 
 
 def _chosen(
@@ -223,36 +290,60 @@ def _starts(given: pd.Series, year_is: YearIs, path: str | PathLike[str]) -> pd.
 def _numbers(given: pd.Series, missing: Sequence[str], path: str | PathLike[str]) -> pd.Series:
     """Read the values; what is not published is missing."""
     absent = given.isin(["", *missing])
-    found = pd.to_numeric(given.str.replace(",", ""), errors="coerce").where(~absent)
+    thousands = given.str.fullmatch(_THOUSANDS)
+    plain = given.where(~thousands, given.str.replace(",", ""))
+    found = pd.to_numeric(plain, errors="coerce").where(~absent)
     wrong = ~absent & ~np.isfinite(found)
     if wrong.any():
         line = wrong.index[wrong][0]
+        hint = (
+            "Write digits only: no sign of a currency, unit, percentage or decimal comma"
+            if re.search(r"\d", given[line])
+            else f"Where it means that nothing is published, say so: missing=({given[line]!r},)"
+        )
         msg = (
-            f"{path}, line {line}: found {given[line]!r} as a value, in {_lines(wrong)} of such "
-            f"values; expected a number. Where it means that nothing is published, say so: "
-            f"missing=({given[line]!r},)"
+            f"{path}, {_lines(wrong)}: found {given[line]!r} as a value; expected a number such as "
+            f"1500, 1,500 or 0.5. {hint}"
         )
         raise MtfsError(msg)
     return found
 
 
-def _require_once(tidy: pd.DataFrame, add_up: str | None, path: str | PathLike[str]) -> None:
+def _require_once(
+    tidy: pd.DataFrame,
+    add_up: str | None,
+    path: str | PathLike[str],
+    table: pd.DataFrame,
+    known: set[str],
+) -> None:
     twice = tidy.duplicated(["council", "year", "part"], keep=False)
     if twice.any():
         row = tidy[twice].iloc[0]
         same = twice & (tidy[["council", "year", "part"]] == row[["council", "year", "part"]]).all(
             axis=1
         )
+        apart = [
+            name
+            for name in table.columns[table.loc[same].nunique().to_numpy() > 1]
+            if name not in known
+        ]
         hint = (
             f"their '{add_up}' is the same too; keep one row each"
             if add_up
-            else "keep one row each, choose with where={...}, or, where they are parts of one "
-            "council, sum them: add_up='la_code'"
+            else "keep one row each"
+            + (
+                f". They differ in {listing(apart)}: choose with where={{...}}, or, where they are "
+                "counts or money of parts of one council, sum them with add_up="
+                if apart
+                else ""
+            )
         )
+        others = int(twice.sum() - same.sum())
         msg = (
             f"{path}, {_lines(same)}: council '{row['council']}' has year "
-            f"{year_label(int(row['year']))} more than once, as have "
-            f"{int(twice.sum() - same.sum())} other rows; {hint}"
+            f"{year_label(int(row['year']))} more than once"
+            + (f", as have {others} other rows" if others else "")
+            + f"; {hint}"
         )
         raise MtfsError(msg)
 

@@ -148,7 +148,8 @@ def test_the_text_in_a_plan_delivers_so(tmp_path):
     file.write_text(head + found.text(levels), encoding="utf-8")
     plan = mtfs.load_plan(file)
     assert plan.savings_correlation == found.savings_correlation
-    assert plan.register()[0]["source"] == found.source
+    said = plan.register()[0]["source"]
+    assert said == f"{found.source}; of what is missed 0.68 comes a year later, as elsewhere"
     n = 20_000
     first = mtfs.project_gap(plan, n_draws=n, seed=1)["saving_delivered"].isel(year=0)
     share = first.sel(scheme="digital") / 1e6
@@ -205,3 +206,21 @@ def test_wrong_options_are_refused():
         fit_savings_delivery(brighton(), source="x", weights="size")
     with pytest.raises(MtfsError, match="no scheme was given"):
         fit_savings_delivery(brighton(), source="x").text({})
+
+
+def test_what_a_record_misses_may_be_said_to_come_later_or_never():
+    found = fit_savings_delivery(brighton(), source="Brighton & Hove")
+    never = found.saving("digital", [1e6], slipped=0.0)
+    assert never.slipped == 0
+    assert never.source.endswith("of what is missed 0 comes a year later")
+    assert "slipped: 0.3" in found.text({"digital": [1e6]}, slipped=0.3)
+    with pytest.raises(MtfsError, match="GBP planned by year, by name, such as"):
+        found.text([1e6])
+
+
+def test_a_total_is_no_scheme():
+    held = brighton()
+    sums = held[held["year"] == "2023/24"][["planned", "achieved"]].sum()
+    total = pd.DataFrame([{"year": "2023/24", "scheme": "TOTAL", **sums}])
+    with pytest.raises(MtfsError, match=r"TOTAL, 2023/24: planned and achieved are the sums"):
+        fit_savings_delivery(pd.concat([held, total]), source="Brighton & Hove")

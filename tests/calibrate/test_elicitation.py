@@ -254,7 +254,9 @@ def test_a_pool_may_be_fitted_by_a_family_which_says_how_far_it_misses():
 @pytest.mark.parametrize(
     ("experts", "options", "message"),
     [
-        ([], {}, "no expert was given"),
+        ([], {}, "no list of experts was given"),
+        (two()[0], {}, "no list of experts was given"),
+        (two(), {"weights": ["a", "b"]}, "expected one number an expert"),
         ([Normal(0, 1)], {}, "expert 1 is a Normal"),
         (two(), {"weights": [1]}, "found 1 weights of 2 experts"),
         (two(), {"weights": [1, -1]}, "0 or above"),
@@ -265,6 +267,26 @@ def test_a_pool_may_be_fitted_by_a_family_which_says_how_far_it_misses():
 def test_wrong_pools_are_refused(experts, options, message):
     with pytest.raises(MtfsError, match=message):
         pool_experts(experts, **options)
+
+
+def test_experts_in_different_units_are_doubted():
+    with pytest.warns(mtfs.PlanWarning, match="fractions or percent"):
+        pool_experts(two((0.01, 0.03), (2, 4)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantiles": [0.02, 0.06]}, r"quantiles is \[0.02, 0.06\]; expected values by level"),
+        ({"quantiles": {"low": 1, "high": 2}}, "expected values by level"),
+        ({"interval": (1, 2, 3), "prob": 0.8}, r"interval is \(1, 2, 3\); expected two numbers"),
+        ({"interval": (1, 2), "prob": 0.8, "bounds": (0, 1, 2)}, "bounds is .* two numbers"),
+        ({"interval": (1, 2), "prob": 0.8, "df": "six"}, "df is 'six'"),
+    ],
+)
+def test_what_is_no_quantile_interval_or_bound_is_answered(options, message):
+    with pytest.raises(MtfsError, match=message):
+        elicit(**options)
 
 
 def test_several_parts_are_written_as_one_plan(tmp_path):

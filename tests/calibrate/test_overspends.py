@@ -123,6 +123,12 @@ def test_years_that_are_missing_are_waited_through():
         ({"outturn": by_year([1, 2], "2021/22")}, "different years, such as 2020/21"),
         ({"outturn": by_year([1, 0])}, "outturn, 2021/22: 0; expected an amount above 0"),
         ({"budget": by_year([]), "outturn": by_year([])}, "no year was given"),
+        ({"service": None}, "service is None; expected 'children', 'adults', or evidence"),
+        (
+            {"outturn": by_year([105e3, 103e3])},
+            "2020/21: .* 1.05e[+]03 times as much; expected both in",
+        ),
+        ({"outturn": by_year([5, 3])}, "0.05 times as much; .* not what it is over by"),
         ({"first_year": "2019/20"}, "the record ends in 2021/22"),
         ({"horizon": 11}, "at most 10 years"),
         (

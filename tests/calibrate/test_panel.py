@@ -212,6 +212,7 @@ def test_draws_of_a_covariate_widen_the_forecast():
         ({"prior": {"drift": 0.1}}, "prior is a dict"),
         ({"coefficients": {"CPI": 1.0}}, "no covariate 'CPI'"),
         ({"covariates": {"CPI": 3}}, "covariate 'CPI' is a int"),
+        ({"covariates": [3]}, "covariates is a list; expected arrays by name"),
     ],
 )
 def test_wrong_arguments_are_refused(options, message):
@@ -239,6 +240,18 @@ def test_wrong_covariates_are_refused_by_council_and_year():
     by_council = good.expand_dims(council=history["council"].values).copy()
     by_council[1, 2] = 0.0
     refused(by_council, "holds 0 for council 'Council 001' in 2007/08")
+
+
+def test_councils_may_be_called_by_whole_numbers():
+    history = some(councils=3, years=6)
+    numbered = history.assign_coords(council=[201, 30, 4])
+    found = forecast_panel(numbered, n_draws=20, seed=1, breaks={30: ["2008/09"]})
+    assert found["council"].values.tolist() == ["201", "30", "4"]
+    named = history.assign_coords(council=["201", "30", "4"])
+    again = forecast_panel(named, n_draws=20, seed=1, breaks={"30": ["2008/09"]})
+    np.testing.assert_array_equal(found, again)
+    driver = mtfs.calibrate.panel_driver(found, council=30, name="need").driver
+    assert ", 30: " in driver.source
 
 
 def test_the_package_offers_it_by_name():

@@ -132,6 +132,10 @@ FORECAST = forecast(persistent(0.0, n=50))
         (FORECAST, "Anyshir", "no council 'Anyshir'. Did you mean 'Anyshire'"),
         (FORECAST.drop_vars("latest"), COUNCIL, "without the coordinate 'latest'"),
         ([1.0], COUNCIL, "found a list; expected what mtfs.forecast_panel gives"),
+        (FORECAST, 891, "no council '891'"),
+        (FORECAST.sel(council=COUNCIL), COUNCIL, r"no dimension 'council'; .*council=\['Anyshire'"),
+        (FORECAST.isel(draw=[0]), COUNCIL, "fewer than two draws"),
+        (FORECAST.isel(draw=0), COUNCIL, "fewer than two draws"),
     ],
 )  # fmt: skip
 def test_what_is_no_panels_forecast_is_answered(levels, council, message):

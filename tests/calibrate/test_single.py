@@ -333,6 +333,8 @@ def test_persistence_from_one_year_and_from_one_that_swings_back():
     ("change", "message"),
     [
         ({"values": "growth"}, "expected 'rates'"),
+        ({"values": ["rates"]}, "expected 'rates'"),
+        ({"gaps": None}, "gaps is None; expected a list of years"),
         ({"model": "arma"}, "model is 'arma'; expected one of"),
         ({"model": "locl_level"}, "Did you mean 'local_level'"),
         ({"score": "mse"}, "expected 'crps' or 'log'"),
@@ -366,6 +368,11 @@ def test_wrong_options_are_refused(change, message):
 def test_wrong_series_are_refused_with_the_year(data, options, message):
     with pytest.raises(MtfsError, match=message):
         fit(data, **options)
+
+
+def test_percentages_and_levels_given_as_rates_are_doubted():
+    with pytest.warns(mtfs.PlanWarning, match=r"cpi: rates up to 4.9: .* Write 5% as 0.05"):
+        fit([1.1, 2.2, 4.9, 3.0, 2.0, 2.5], model="mean")
 
 
 @pytest.mark.parametrize(
