@@ -139,6 +139,29 @@ def test_one_year_leaves_the_common_factor_as_it_was_believed():
     assert found.sd == pytest.approx(COMMON_SD, abs=0.01)
 
 
+def one_year():
+    """Four schemes of one year, mean 0.75, squares round it 0.0125 on average.
+
+    With a common factor of c the mean has (1 + 3 c) / 4 of the variance of a scheme.
+    """
+    found = fit_savings_delivery(table([[0.9, 0.7, 0.8, 0.6]]), source="x")
+    mean_share = (1 + 3 * found.common.value) / 4
+    return found, 0.0125 / (1 - mean_share), mean_share
+
+
+def test_a_schemes_spread_holds_what_is_not_known_of_the_mean():
+    found, variance, mean_share = one_year()
+    assert found.delivery.sd == pytest.approx(math.sqrt(variance * (1 + mean_share)), abs=0.0006)
+    assert found.delivery.sd > math.sqrt(variance) + 0.02
+
+
+def test_schemes_share_what_is_not_known_of_the_mean():
+    found, _, mean_share = one_year()
+    together = (found.common.value + mean_share) / (1 + mean_share)
+    assert found.savings_correlation == pytest.approx(together, abs=0.0006)
+    assert found.savings_correlation > found.common.value + 0.1
+
+
 def test_the_text_in_a_plan_delivers_so(tmp_path):
     found = fit_savings_delivery(brighton(), source="Brighton & Hove")
     levels = {"digital": [1e6, 1e6, 1e6, 1e6], "estates": [2e6, 2e6, 2e6, 2e6]}

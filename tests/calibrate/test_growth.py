@@ -1,8 +1,16 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from panels import Truth, levels_of
 
-from mtfs.calibrate.growth import GrowthData, fit_growth
+from mtfs.calibrate.growth import (
+    GrowthData,
+    GrowthPosterior,
+    _Chain,
+    fit_growth,
+    national_paths,
+)
 from mtfs.calibrate.priors import ENGLAND
 
 
@@ -80,6 +88,30 @@ def test_a_coefficient_of_a_national_covariate_stays_uncertain():
 def test_proposals_are_taken_neither_always_nor_never():
     found, _ = fitted(Truth(), seed=2, councils=60, years=12)
     assert all(0.1 < rate < 0.95 for rate in found.accepted.values()), found.accepted
+
+
+def test_the_nations_drift_is_believed_to_be_unknown_then_to_wander():
+    prior = ENGLAND.model_copy(update={"drift_sd": 0.05})
+    data = GrowthData(np.zeros((2, 3)), np.ones((2, 3)), np.zeros((0, 2, 3)))
+    chain = _Chain(data, prior, np.random.default_rng(0))
+    moves = np.log([0.02, 0.01])  # wander, shock
+    steps = np.array([[0, 0, 0], [0, 1, 1], [0, 1, 2]])
+    drift = 0.05**2 + 0.02**2 * steps
+    assert np.allclose(chain.covariance(moves, drift_only=True), drift, rtol=1e-9)
+    assert np.allclose(chain.covariance(moves), drift + 0.01**2 * np.eye(3), rtol=1e-9)
+
+
+def test_the_nations_drift_goes_on_wandering_and_a_shock_does_not_stay():
+    nothing = {field.name: np.zeros(1) for field in fields(GrowthPosterior)}
+    known = {"drift": np.array([0.03]), "wander": np.array([1.0]), "shock": np.array([2.0])}
+    posterior = GrowthPosterior(**nothing | known | {"national_tails": 1e6})
+    n = 20_000
+    growth = national_paths(posterior, np.zeros(n, int), 4, np.random.default_rng(1)).growth
+    lead = np.arange(1, 5)
+    expected = np.minimum.outer(lead, lead) + 2.0**2 * np.eye(4)
+    error = np.sqrt((np.outer(expected.diagonal(), expected.diagonal()) + expected**2) / n)
+    assert (np.abs(np.cov(growth) - expected) < 5 * error).all()
+    assert (np.abs(growth.mean(1) - 0.03) < 5 * np.sqrt(expected.diagonal() / n)).all()
 
 
 @pytest.mark.slow

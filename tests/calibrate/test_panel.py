@@ -140,6 +140,45 @@ def test_a_break_in_the_last_year_still_starts_from_it():
     assert 0.85 < middle / float(history[0, -1]) < 1.2
 
 
+def test_what_a_council_grew_by_of_its_own_comes_again_by_its_persistence():
+    prior = ENGLAND.model_copy(
+        update={"persistence": 0.5, "persistence_sd": 0.001, "own_drift": 0.0001}
+    )
+    growth = np.tile([0.02, 0.04, 0.03, 0.03], (10, 1))
+    growth[:, 1:] += 0.01 * np.random.default_rng(2).standard_normal((10, 3))
+    growth[:2, -1] = 0.23, -0.17
+    levels = 500 * np.exp(np.cumsum(np.pad(growth, ((0, 0), (1, 0))), axis=1))
+    found = forecast_panel(panel_of(levels), horizon=1, seed=1, prior=prior).isel(year=0)
+    next_year = np.log(found / found["latest"])
+    above, below = next_year.values[:2]
+    error = 1.25 * np.sqrt((above.var() + below.var()) / 1000)  # of medians
+    assert 5 * error < 0.1
+    assert np.median(above) - np.median(below) == pytest.approx(0.5 * 0.4, abs=5 * error)
+
+
+def test_growth_has_the_size_that_it_started_from():
+    history = some(councils=6, years=4)
+    heads = covariate(history, horizon=1, council=history["council"].values)
+    first, year = heads["council"] == history["council"][0], heads["year"]
+
+    def others(moved):
+        times = xr.where(first & moved, 16.0, 1.0)
+        found = forecast_panel(
+            history * times.sel(year=history["year"]),
+            horizon=1,
+            n_draws=50,
+            seed=1,
+            covariates={"heads": heads * times},
+            coefficients={"heads": 1.0},
+        )
+        return found.isel(council=slice(1, None))
+
+    # growth a head is the same in all three: the size that it starts from, or ends at, differs
+    still = others(year == "none")
+    assert np.allclose(others(year >= "2008/09"), still, rtol=1e-6)
+    assert not np.allclose(others(year == "2005/06"), still, rtol=1e-6)
+
+
 def test_missing_years_and_a_late_opening_are_forecast_like_others():
     history = some(councils=10, years=10)
     history[0, 4] = np.nan

@@ -189,6 +189,16 @@ def test_statsmodels_gives_the_local_level_its_forecasts():
     assert variance == pytest.approx(scale * said.se_mean**2, rel=1e-8)
 
 
+@pytest.mark.parametrize(("place", "gain"), [(4, 0.25), (9, 0.5), (15, 0.8)])
+def test_a_long_local_level_is_smoothed_by_its_gain(place, gain):
+    y = ar1(80, phi=0.6, mean=3.0, sd=1.5, seed=3)[0]
+    point = _grid("local_level", len(y) + 1)[place]
+    level = y[0]
+    for value in y[1:]:
+        level += gain * (value - level)
+    assert regressed(y, point.design, point.shape).mean == pytest.approx([level], rel=1e-6)
+
+
 def test_statsmodels_gives_the_damped_trend_its_forecasts():
     y, h = pd.Series(NOISY * 100), 3
     points = _grid("damped_trend", len(y) + h)
@@ -277,6 +287,22 @@ def test_origins_that_share_years_count_as_the_stretches_they_make():
     alone = score_candidates(NOISY, range(1, 2), MODELS, "log")
     assert scores["stretches"]["mean"] == scores["origins"]["mean"] / 4
     assert alone["stretches"]["mean"] == alone["origins"]["mean"]
+
+
+def test_the_standard_error_counts_stretches_and_not_origins():
+    y = NOISY[:13]
+    differences = []
+    for end in range(5, 13):
+        truth = np.array([y[end], y[end : end + 2].mean()])[: 13 - end]
+        scores = [
+            scored("log", truth, running(predict(model, y[:end], 2), 0), len(truth)).mean()
+            for model in ("mean", "ar1")
+        ]
+        differences.append(scores[0] - scores[1])
+    found = score_candidates(y, range(1, 3), ("mean", "ar1"), "log")
+    # 8 origins of 2 leads are worth 4 stretches
+    assert found["se"]["mean"] == pytest.approx(np.std(differences, ddof=1) / math.sqrt(4))
+    assert found["se"]["ar1"] == 0
 
 
 def test_levels_are_turned_into_growth():

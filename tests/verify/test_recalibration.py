@@ -94,6 +94,22 @@ def test_recalibrated_draws_have_the_predictive_distribution(ds):
     assert draws.attrs["independent_plans"] == 3
 
 
+def test_a_draw_that_is_stretched_more_is_shifted_less_certainly(ds):
+    gap, median, sd = ds["gap"], ds["gap"].median("draw"), ds["gap"].std("draw", ddof=1)
+    turned = ds.assign(gap=gap.where(gap["lead"] > 1, 2 * median - gap))
+    found = recalibrate(record(6e6, 5e6, 7e6), ds)
+    # one shift and one multiplier a draw: years whose z are opposite tell them apart
+    moved = ((found.draws(turned) - median) / sd).values
+    z = ((gap - median) / sd).values[:, 1]
+    shift, multiplier = (moved[:, 1] + moved[:, 0]) / 2, (moved[:, 1] - moved[:, 0]) / (2 * z)
+    assert multiplier.min() > 0
+    scores = (shift - found.belief.mean) * math.sqrt(found.belief.plans) / multiplier
+    wide = multiplier > np.median(multiplier)
+    for half in (scores[wide], scores[~wide]):
+        assert half.std() == pytest.approx(1, abs=5 / math.sqrt(2 * 2000))
+        assert half.mean() == pytest.approx(0, abs=5 / math.sqrt(2000))
+
+
 def test_quantiles_go_into_a_fan(ds):
     pytest.importorskip("matplotlib").use("Agg")
     found = recalibrate(record(6e6), ds, made=MADE).quantiles(ds, (0.1, 0.5, 0.9))

@@ -46,6 +46,13 @@ def test_a_year_is_settled_by_its_budget_and_each_year_and_lead_counts_once():
         autumn.by_lead()
 
 
+def test_a_plan_made_in_april_is_no_budget_of_the_year_that_began():
+    values = {"2024-07": 10.0, "2025-03": 12.0, "2025-04": 15.0}
+    made = [PastPlan(made=month, values={"2025/26": value}) for month, value in values.items()]
+    record = track_record(made, quantity="gap", basis="revision")
+    assert [(m.made, m.error, m.settled) for m in record.misses] == [("2024-07", 2.0, True)]
+
+
 def test_all_of_east_sussexs_plans_are_worth_one():
     record = track_record(EAST_SUSSEX, quantity="gap", basis="revision")
     assert independent_plans(record.used(open_years=True)) == 1
