@@ -62,7 +62,7 @@ N_DRAWS, SEED = 1000, 6
 AUTOMATIC = ("AutoARIMA", "AutoETS", "AutoTheta")
 UNIVARIATE = ("naive own", "naive pooled", "drift own", "drift pooled", *AUTOMATIC)
 BAR = "national drift"
-BOOTSTRAPS, BLOCK = 2000, 2
+BOOTSTRAPS = 2000
 FAILED = 0.6
 
 Forecast = Callable[[pd.DataFrame, int, str], np.ndarray]
@@ -256,40 +256,33 @@ def skill(table: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def resampled(scores: pd.DataFrame, method: str) -> dict[str, np.ndarray]:
-    """Resample blocks of origins, and councils, of every series on its own.
+    """Resample blocks of years to forecast from, and councils; all series have the same of both.
 
-    Gives coverage at 80 and 95% and skill against the bar, averaged over series, shapes (sample,).
+    Gives coverage at 80 and 95% and skill against the bar, averaged over the series that a sample
+    has forecasts of, shapes (sample,).
     """
     rng = np.random.default_rng(0)
-    totals: dict[str, list[np.ndarray]] = {"in80": [], "in95": [], "skill": []}
-    for series in scores["series"].unique():
-        own = scores[(scores["series"] == series) & scores["method"].isin([method, BAR])]
-        keys = ["method", "origin", "council"]
-        sums = own.groupby(keys)[["crps", "in80", "in95"]].sum()
-        sums["count"] = own.groupby(keys).size()
-        cube = sums.to_xarray().fillna(0)
-        n_origins, n_councils = cube.sizes["origin"], cube.sizes["council"]
-        starts = rng.integers(0, n_origins, (BOOTSTRAPS, -(-n_origins // BLOCK)))
-        picks = (starts[:, :, None] + np.arange(BLOCK)) % n_origins
-        picks = picks.reshape(BOOTSTRAPS, -1)[:, :n_origins]
-        times = np.apply_along_axis(np.bincount, 1, picks, minlength=n_origins)
-        councils = rng.multinomial(n_councils, np.full(n_councils, 1 / n_councils), BOOTSTRAPS)
+    held = scores[scores["method"].isin([method, BAR])]
+    sums = held.groupby(["series", "method", "origin", "council"])[["crps", "in80", "in95"]].sum()
+    sums["count"] = held.groupby(["series", "method", "origin", "council"]).size()
+    cube = sums.to_xarray().fillna(0).transpose("series", "method", "origin", "council")
+    n_origins, n_councils = cube.sizes["origin"], cube.sizes["council"]
+    block = min(LEADS, n_origins)
+    starts = rng.integers(0, n_origins, (BOOTSTRAPS, -(-n_origins // block)))
+    picks = (starts[:, :, None] + np.arange(block)) % n_origins
+    picks = picks.reshape(BOOTSTRAPS, -1)[:, :n_origins]
+    times = np.apply_along_axis(np.bincount, 1, picks, minlength=n_origins)
+    councils = rng.multinomial(n_councils, np.full(n_councils, 1 / n_councils), BOOTSTRAPS)
 
-        def total(
-            what: str,
-            of: str,
-            cube: xr.Dataset = cube,
-            times: np.ndarray = times,
-            councils: np.ndarray = councils,
-        ) -> np.ndarray:
-            values = cube[what].sel({"method": of}).transpose("origin", "council").to_numpy()
-            return ((times @ values) * councils).sum(1)
+    def total(what: str, of: str) -> np.ndarray:
+        values = cube[what].sel({"method": of}).to_numpy()
+        return np.array([((times @ each) * councils).sum(1) for each in values])
 
+    with np.errstate(invalid="ignore"):  # a series without a forecast in a sample
         count = total("count", method)
-        for name in ("in80", "in95"):
-            totals[name].append(total(name, method) / count)
-        totals["skill"].append(1 - total("crps", method) / total("crps", BAR))
-    return {name: np.mean(each, 0) for name, each in totals.items()}
+        found = {name: total(name, method) / count for name in ("in80", "in95")}
+        found["skill"] = 1 - total("crps", method) / total("crps", BAR)
+    return {name: np.nanmean(each, 0) for name, each in found.items()}
 
 
 def report(scores: pd.DataFrame, title: str) -> None:
