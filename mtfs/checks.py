@@ -55,7 +55,7 @@ from mtfs.vocabulary import (
     suggest,
 )
 
-_GROWTHS = {"growth", "award", "core_increase", "asc_precept"}
+_GROWTHS = {"growth", "award", "core_increase", "asc_precept", "drift"}
 _REFERENCES: tuple[tuple[type[Noted], str, str], ...] = (
     (BalancesLine, "funds", "funds"),
     (Grant, "ring_fenced_to", "lines"),

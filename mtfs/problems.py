@@ -197,8 +197,9 @@ def _message(
     if as_text and (error in _NUMBER_ERRORS or last == "form:driver"):
         return as_text
     said = {
-        "extra_forbidden": f"unknown key '{last}'.{suggest(last, known)} "
-        f"It may hold: {', '.join(known)}.",
+        "extra_forbidden": f"unknown key '{last}': write numbers without commas, such as 60000000"
+        if last.isdigit()
+        else f"unknown key '{last}'.{suggest(last, known)} It may hold: {', '.join(known)}.",
         "missing": f"'{last}' is missing; it must be given"
         if not last.isdigit()
         else f"value {int(last) + 1} of the list is missing; it must be given",

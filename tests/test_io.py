@@ -207,13 +207,24 @@ def test_a_plan_is_saved_whole_or_not_at_all(tmp_path):
             "write 20% as 0.2",
         ),
         (PLAN + "councl: B\n", 7, "unknown key 'councl'"),
+        (
+            PLAN + "  - {kind: contract, name: waste, base: 60,000}\n",
+            7,
+            "unknown key '000': write numbers without commas",
+        ),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_an_error_names_the_file_and_the_line(write, text, line, says):
     path = write(text)
     message = refusal(path)
     assert re.search(re.escape(f"{path}, line {line}, ") + ".*" + re.escape(says), message), message
+
+
+def test_a_number_with_commas_in_braces_is_known_by_its_pieces(write):
+    path = write(PLAN + "  - {kind: contract, name: waste, base: 60,000,000}\n")
+    said = "the key '000' stands twice; it is first on line 7: write numbers without commas"
+    assert said in refusal(path)
 
 
 def test_check_plan_lists_problems_and_warnings_in_order_of_lines(write):

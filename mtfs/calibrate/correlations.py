@@ -108,7 +108,7 @@ def fit_correlations(
     variance = n / (n - 1) ** 3 * scatter * n / effective
     off = ~np.eye(len(names), dtype=bool)
     intensity = float(min(1.0, variance[off].sum() / max((sample[off] ** 2).sum(), 1e-300)))
-    kept = np.round((1 - intensity) * sample, _DIGITS)
+    kept = np.round((1 - intensity) * sample, _DIGITS) + 0.0  # no -0.0
     np.fill_diagonal(kept, 1.0)
     places = list(combinations(range(len(names)), 2))
     table = pd.DataFrame(

@@ -270,8 +270,7 @@ def _checked(table: object) -> pd.DataFrame:
     if len(held) < LEAST:
         msg = f"the table has {len(held)} rows; expected at least {LEAST}"
         raise MtfsError(msg)
-    for label in held["year"]:
-        year_start(label)
+    _require_years(held)
     if (twice := held.duplicated(["year", "scheme"])).any():
         msg = f"{_place(held, int(np.argmax(twice)))}: given twice; add its figures together"
         raise MtfsError(msg)
@@ -289,6 +288,15 @@ def _checked(table: object) -> pd.DataFrame:
             msg = f"{_place(held, place)}: {name} is {figures[place]:g}; expected a number {least}"
             raise MtfsError(msg)
     return held
+
+
+def _require_years(held: pd.DataFrame) -> None:
+    for row, label in enumerate(held["year"]):
+        try:
+            year_start(label)
+        except MtfsError as error:
+            msg = f"{held['scheme'].iloc[row]}: {error}"
+            raise MtfsError(msg) from None
 
 
 def _require_no_total(held: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import yaml
 
 from mtfs.assumptions import Assumption, ByYear, Declared
-from mtfs.vocabulary import Array, MtfsError
+from mtfs.vocabulary import Array, MtfsError, listing
 
 _WIDTH = 100
 _SAID = ("source", "owner", "rationale", "notes")  # after the figures they are about
@@ -76,9 +76,7 @@ def plan_text(*fitted: Fitted) -> str:
         msg = "nothing was given to write; expected results of fit_driver, fit_correlations ..."
         raise MtfsError(msg)
     for one in fitted:
-        if not hasattr(one, "sections"):
-            msg = f"found a {type(one).__name__}; expected results of fit_driver and the like"
-            raise MtfsError(msg)
+        _require_fitted(one)
     held: dict[str, list[Any]] = {}
     comments: dict[str, list[str]] = {}
     numbers: dict[str, float] = {}
@@ -93,9 +91,10 @@ def plan_text(*fitted: Fitted) -> str:
             numbers[section.key] = section.held
         else:
             held.setdefault(section.key, []).extend(_plain(part) for part in section.held)
+    _require_once(held)
     written = []
     for key, said in comments.items():
-        lines = textwrap.wrap(" ".join(said), _WIDTH - 2)
+        lines = [line for each in said for line in textwrap.wrap(each, _WIDTH - 2)]
         value = numbers[key] if key in numbers else held[key]
         written += [f"# {line}\n" for line in lines]
         written.append(
@@ -104,6 +103,25 @@ def plan_text(*fitted: Fitted) -> str:
             )
         )
     return "".join(written)
+
+
+def _require_fitted(one: object) -> None:
+    if not hasattr(one, "sections"):
+        hint = (
+            ": say for which schemes, .for_schemes({'digital': [1e6, 2e6]})"
+            if hasattr(one, "for_schemes")
+            else "; expected results of fit_driver and the like"
+        )
+        msg = f"found a {type(one).__name__}{hint}"
+        raise MtfsError(msg)
+
+
+def _require_once(held: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    for key, parts in held.items():
+        names = [part["name"] for part in parts if "name" in part]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            msg = f"{key}: {listing(twice)} given twice; name each otherwise"
+            raise MtfsError(msg)
 
 
 def rounded(value: float, scale: float, digits: int = 6) -> float:

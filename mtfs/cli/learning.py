@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _BEHIND = 5  # figures that an origin has behind it, unless a first one is given
+_LEARNT_TO = "2018/19"  # by mtfs.calibrate.ENGLAND
 _LEVELS = (0.1, 0.5, 0.9)
 
 HistoryArgument = Annotated[
@@ -207,6 +208,12 @@ def backtest(  # noqa: PLR0917
     )
     table = score_table(ds)
     span = f"{ds['origin'].item(0)} to {ds['origin'].item(-1)}"
+    if ds["origin"].item(0) < _LEARNT_TO:
+        typer.echo(
+            "What the panel believes beforehand was learnt from England's councils to March 2019: "
+            "of their children in care, EHC plans and spend, earlier origins know some of the "
+            "answer.\n"
+        )
     rows = [_score_row(str(name), row) for name, row in table.iterrows()]
     columns = ["forecaster", "CRPS x 100", "bias x 100", "80% held, %", "95% held, %", "skill, %"]
     made = made_of(draws, seed)

@@ -182,6 +182,8 @@ class _Reader:
             elif key in found:
                 first = self.lines[*place, key]
                 message = f"the key '{key}' stands twice; it is first on line {first}"
+                if key.isdigit():
+                    message += ": write numbers without commas, such as 60000000"
                 self.problems.append(Problem((*place, key), message, "", self.file, line))
             else:
                 self.lines[*place, key] = line

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import xarray as xr
@@ -41,6 +41,7 @@ STATUSES = (SCORED, BEYOND, MISSING, ACROSS, CLOSED, UNKNOWN)
 """what can be said of a council, origin and lead"""
 
 _PASSED = ("horizon", "n_draws", "seed", "gaps", "breaks")
+_FEWEST = 40  # draws: one in forty lies beyond each end of a 95% interval
 _SEED_SHIFT = np.uint64(11)  # of 64 bits, 53 are a seed
 
 
@@ -79,7 +80,8 @@ def backtest(
         What skill is measured against: ``"naive"``, ``"drift"`` and ``"national_drift"`` (see
         :mod:`mtfs.verify.references`), any callable, or callables by name.
     n_draws, seed
-        How many draws each forecaster is asked for, and what fixes them: every origin has a seed of
+        How many draws each forecaster is asked for, 40 or more, as an interval of 95% has no ends
+        with fewer; and what fixes them: every origin has a seed of
         its own, the same for all forecasters. A fresh seed unless given.
     scale
         On which draws and outcomes are compared: logarithms, where an error of 0.1 is about 10% for
@@ -129,7 +131,7 @@ def backtest(
     """
     library()
     known = History.of(history, gaps=gaps, breaks=breaks)
-    require_count(n_draws, "n_draws")
+    require_count(n_draws, "n_draws", least=_FEWEST)
     if scale not in get_args(Scale):
         msg = f"scale is {scale!r}; expected 'log' or 'level'"
         raise MtfsError(msg)
@@ -187,7 +189,8 @@ def _seed(seed: int, origin: str) -> int:
 
 def _origins(origins: Sequence[str], known: History) -> list[int]:
     """Find the origins' places among the years, in order."""
-    if isinstance(origins, str) or not len(origins):
+    given: Any = origins
+    if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray) or not len(given):
         msg = f"origins is {origins!r}; expected a list of years, such as ['{known.years[-2]}']"
         raise MtfsError(msg)
     labels = [str(label) for label in origins]
@@ -225,7 +228,8 @@ def _named(
 ) -> dict[str, Forecaster]:
     """Give forecasters and references their names, forecasters first."""
     held = list(forecaster.items()) if isinstance(forecaster, Mapping) else [forecaster]
-    if isinstance(reference, str) or callable(reference):
+    given: Any = reference
+    if callable(given) or isinstance(given, str) or not isinstance(given, Iterable):
         msg = f"reference is {reference!r}; expected a list, such as ['naive', 'drift']"
         raise MtfsError(msg)
     more = list(reference.items()) if isinstance(reference, Mapping) else list(reference)
@@ -331,7 +335,12 @@ class _Task:
                 )
                 raise MtfsError(msg)
         given = {"horizon": self.horizon, "n_draws": self.n_draws, "seed": self.seed, **told}
-        answer = call(self.known.as_array(), **{key: given[key] for key in _PASSED if key in takes})
+        asked = {key: given[key] for key in _PASSED if key in takes}
+        try:
+            answer = call(self.known.as_array(), **asked)
+        except Exception as error:
+            error.add_note(f"{self._where(name)}: raised while it was asked to forecast")
+            raise
         return self._checked(name, answer)
 
     def above_nothing(self, name: str, draws: Array) -> Array:

@@ -13,6 +13,7 @@ PROBS = (0.5, 0.8, 0.95)
 """probabilities of the central prediction intervals that are scored"""
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 """the ends of those intervals, and the median"""
+_ROUNDING = 1e-12  # of a CRPS, beside the outcome: less is 0, a forecast that did not err
 
 
 def library() -> ModuleType:
@@ -87,6 +88,7 @@ def score_draws(draws: Array, outcome: Array) -> Scores:
         estimator="pwm" if n > 1 else "qd",
         backend="numpy",
     )
+    crps = np.where(np.abs(crps) <= _ROUNDING * (1 + np.abs(outcome)), 0.0, crps)
     quantiles = np.moveaxis(np.quantile(ordered, QUANTILES, axis=-1, method="weibull"), 0, -1)
     low = quantiles[..., : len(PROBS)][..., ::-1]  # from the narrowest interval to the widest
     high = quantiles[..., -len(PROBS) :]

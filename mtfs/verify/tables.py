@@ -69,14 +69,7 @@ def score_table(
     _require(ds, by, prob, n_boot)
     groups = _Groups.of(ds, by)
     origins = [str(label) for label in ds["origin"].to_numpy()]
-    if block is None:
-        blocks = [block_of(origins, lead) for lead in groups.spans]
-    else:
-        longest = max(len(origins), 1)
-        if require_count(block, "block") > longest:
-            msg = f"block is {block}; expected at most the number of origins, {longest}"
-            raise MtfsError(msg)
-        blocks = [block] * len(groups.spans)
+    blocks = [_length(block, origins, lead) for lead in groups.spans]
     metrics = dict(_metrics(ds))
     names = [str(name) for name in ds["forecaster"].to_numpy()]
     references = [str(n) for n in names if str(ds["role"].sel(forecaster=n).item()) == "reference"]
@@ -113,6 +106,17 @@ def score_table(
         "note": _note(origins, max(blocks), int(ds["lead"].max()), by),
     }
     return table
+
+
+def _length(block: int | None, origins: list[str], lead: int) -> int:
+    """Give how many neighbouring origins are resampled together."""
+    if block is None:
+        return block_of(origins, lead)
+    longest = max(len(origins), 1)
+    if require_count(block, "block") > longest:
+        msg = f"block is {block}; expected at most the number of origins, {longest}"
+        raise MtfsError(msg)
+    return block
 
 
 _FEW_BLOCKS = 5  # a variance of five blocks is known within about 60%: sqrt(2 / 5)
@@ -325,9 +329,7 @@ def pit_table(
     require_count(bins, "bins")
     groups = _Groups.of(ds, "all")
     origins = [str(label) for label in ds["origin"].to_numpy()]
-    length = (
-        block_of(origins, max(groups.leads)) if block is None else require_count(block, "block")
-    )
+    length = _length(block, origins, max(groups.leads))
     counted = groups.counted(0)
     whole = Resamples(*(np.ones((1, size)) for size in counted.shape))
     resamples = Resamples.draw(
@@ -348,7 +350,12 @@ def pit_table(
     ends = [(1 - prob) / 2, (1 + prob) / 2]
     weights = counted.astype(float)
     _put(table, "share", whole.means(flat, weights)[:, 0], resamples.means(flat, weights), ends)
-    table.attrs = {"prob": prob, "block": length, "blocks": len(origins) / length}
+    table.attrs = {
+        "prob": prob,
+        "block": length,
+        "blocks": len(origins) / length,
+        "note": _note(origins, length, int(ds["lead"].max()), "all"),
+    }
     return table
 
 

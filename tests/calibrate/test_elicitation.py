@@ -300,6 +300,8 @@ def test_several_parts_are_written_as_one_plan(tmp_path):
     head += "lines: [{kind: budget, name: roads, base: 1.0e6}]\n"
     file.write_text(head + text, encoding="utf-8")
     assert [driver.name for driver in mtfs.load_plan(file).drivers] == ["1e6", "b"]
+    with pytest.raises(MtfsError, match="drivers: b given twice"):
+        plan_text(*made, made[1])
     with pytest.raises(MtfsError, match="nothing was given"):
         plan_text()
     assert implied_by(Normal(0.0, 1.0)).below_zero == pytest.approx(0.5)

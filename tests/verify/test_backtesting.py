@@ -88,7 +88,7 @@ def test_a_forecaster_sees_only_what_was_known_then():
         gaps={"council 0": ["2019/20", "2023/24"]},
         breaks={"council 1": ["2020/21"]},
         reference=["naive"],
-        n_draws=4,
+        n_draws=40,
         seed=1,
     )
     (early, *early_told), (late, *late_told) = seen
@@ -120,7 +120,7 @@ def test_outcomes_missing_across_a_break_or_not_there_yet_are_counted_and_not_sc
         reference=["drift"],
         gaps={"council 0": ["2022/23"]},
         breaks={"council 1": ["2022/23"]},
-        n_draws=10,
+        n_draws=40,
         seed=1,
     )
     early = ds["status"].sel(origin="2020/21").transpose("council", "lead").to_numpy().tolist()
@@ -149,7 +149,7 @@ def test_a_council_whose_level_at_the_origin_is_missing_is_not_forecast():
         horizon=1,
         gaps={"council 0": ["2021/22"]},
         breaks={"council 0": ["2021/22"]},
-        n_draws=10,
+        n_draws=40,
         seed=1,
         reference=["drift"],
     )
@@ -260,7 +260,7 @@ def no_horizon(held):
         ({"origins": ["2023/24"]}, "the history's last year"),
         ({"origins": ["2020"]}, "expected a financial year"),
         ({"horizon": 0}, "horizon is 0"),
-        ({"n_draws": 0}, "n_draws is 0"),
+        ({"n_draws": 39}, "n_draws is 39; .* at least 40"),
         ({"scale": "logs"}, "scale is 'logs'"),
         ({"reference": ["naiv"]}, "no reference is called 'naiv'. Did you mean 'naive'"),
         ({"reference": "naive"}, r"expected a list, such as \['naive', 'drift'\]"),
@@ -282,7 +282,28 @@ def no_horizon(held):
     ],
 )
 def test_wrong_input_is_answered_at_the_door(options, match):
-    given = {"origins": ["2020/21"], "forecaster": last_level, "n_draws": 5, "seed": 1} | options
+    given = {"origins": ["2020/21"], "forecaster": last_level, "n_draws": 40, "seed": 1} | options
     forecaster = given.pop("forecaster")
     with pytest.raises(MtfsError, match=match):
         mtfs.backtest(PAPER, forecaster, **given)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"origins": None}, "origins is None; expected a list of years"),
+        ({"reference": None}, r"reference is None; expected a list, such as \['naive', 'drift'\]"),
+    ],
+)
+def test_what_is_no_list_is_answered(options, message):
+    with pytest.raises(MtfsError, match=message):
+        mtfs.backtest(PAPER, last_level, **{"origins": ["2020/21"], "seed": 1} | options)
+
+
+def test_a_forecaster_that_fails_is_named_with_its_origin():
+    def broken(held, *, horizon):
+        return 1 / 0
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        mtfs.backtest(PAPER, broken, origins=["2020/21"], seed=1)
+    assert raised.value.__notes__[0].startswith("forecaster 'broken', origin 2020/21: raised")

@@ -97,7 +97,7 @@ def test_recalibrated_draws_have_the_predictive_distribution(ds):
 def test_a_draw_that_is_stretched_more_is_shifted_less_certainly(ds):
     gap, median, sd = ds["gap"], ds["gap"].median("draw"), ds["gap"].std("draw", ddof=1)
     turned = ds.assign(gap=gap.where(gap["lead"] > 1, 2 * median - gap))
-    found = recalibrate(record(6e6, 5e6, 7e6), ds)
+    found = recalibrate(record(6e6, 5e6, 7e6), ds, made=MADE)
     # one shift and one multiplier a draw: years whose z are opposite tell them apart
     moved = ((found.draws(turned) - median) / sd).values
     z = ((gap - median) / sd).values[:, 1]

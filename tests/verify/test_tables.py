@@ -162,7 +162,7 @@ def test_a_pit_table_adds_up_and_shows_a_narrow_forecaster_as_a_u():
 def test_a_forecast_that_never_errs_has_no_skill_to_compare_with():
     rows = history([[100.0] * 8, [50.0] * 8])
     found = score_table(
-        mtfs.backtest(rows, {"same": naive}, origins=["2008/09"], horizon=1, seed=1, n_draws=5)
+        mtfs.backtest(rows, {"same": naive}, origins=["2008/09"], horizon=1, seed=1, n_draws=40)
     )
     assert found["crps"].tolist() == [0, 0, 0]
     assert found["skill_naive"].isna().all()
@@ -176,6 +176,7 @@ def test_a_forecast_that_never_errs_has_no_skill_to_compare_with():
         (lambda ds: score_table(ds, by="leads"), "by is 'leads'.*Did you mean 'lead'"),
         (lambda ds: score_table(ds, prob=1), "prob is 1"),
         (lambda ds: score_table(ds, block=11), "block is 11; expected at most .* 10"),
+        (lambda ds: pit_table(ds, block=11), "block is 11; expected at most the number of origins"),
         (lambda ds: score_table(ds, n_boot=0), "n_boot is 0"),
         (lambda ds: failure_table(ds, prob=0.9), "prob is 0.9; the backtest has intervals of 0.5"),
         (lambda ds: pit_table(ds, bins=0), "bins is 0"),
