@@ -24,8 +24,10 @@ LABELS: dict[Model, str] = {
     "random_walk": "random walk",
     "damped_trend": "ETS damped trend",
 }
-# The AR(1) holds the constant mean (persistence 0) and comes near the random walk; what it does not
-# know of its persistence is in its spread. To rule persistence out, or a trend in, takes evidence.
+# The AR(1) holds the constant mean (persistence 0); what it does not know of its persistence is in
+# its spread. To rule persistence out, or a trend in, takes evidence. Of a true random walk its four
+# years are too narrow (80% intervals of 18 years' walks hold 69% of the sum); with a random walk as
+# three in ten of its grid they hold 76%, and on real series, where 80% hold 87%, CRPS rises by 5%.
 DEFAULT: Model = "ar1"
 CLEARLY = 2.0  # standard errors: about one chance in forty under no difference
 LEAST = 5  # known years: the damped trend has 2 coefficients, and a variance needs 3 more

@@ -130,7 +130,7 @@ class Pooled:
             unless given, ``n_values`` values of one chance each.
         n_values
             The means of as many slices of equal probability: the mean stays, and the s.d. is lower
-            by a percent or so at 50.
+            by a percent at 50, by four where a tail is long.
         """
         said = self.source if source is None else f"{source}. {self.source}"
         if family is not None:
