@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mtfs import accessor as _accessor  # noqa: F401 - registers ds.mtfs
+from mtfs.lazy import loader
 from mtfs.vocabulary import VERSION, MtfsError, PlanError, PlanWarning
 
 if TYPE_CHECKING:
@@ -242,15 +243,14 @@ __all__ = [
 ]
 
 
+_load = loader(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> Any:
     """Load a name from its module when it is first used."""
     if name in _ROOMS:
         return importlib.import_module(f"mtfs.{name}")
-    if name not in _HOMES:
-        msg = f"module 'mtfs' has no attribute {name!r}"
-        raise AttributeError(msg)
-    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-    return found
+    return _load(name)
 
 
 def __dir__() -> list[str]:

@@ -93,6 +93,11 @@ def _check_year(label: str) -> str:
 YearLabel = Annotated[str, AfterValidator(_check_year)]
 
 
+def pairs(data: Any) -> Any:
+    """Turn a mapping into pairs, which are frozen and can be hashed."""
+    return tuple(data.items()) if isinstance(data, Mapping) else data
+
+
 class Declared(BaseModel, metaclass=_Meta):
     """A frozen value of a plan, checked when made; wrong input raises :class:`mtfs.PlanError`."""
 

@@ -40,7 +40,7 @@ from mtfs.lines import (
 )
 from mtfs.lines.savings import COMMON, Delivery
 from mtfs.overlaps import drift_overlaps
-from mtfs.paths import Calendar, Paths, in_order, planned_rows
+from mtfs.paths import Calendar, Paths, PeopleChange, in_order, planned_rows
 from mtfs.problems import kind_names, number_as_text
 from mtfs.reserves import CLOSURE, Memorandum, OneOff, Reserves
 from mtfs.sourcing import sourcing_problems
@@ -243,10 +243,17 @@ def taken_beyond_none(draft: Draft) -> list[Problem]:
     changes = people_changes([line for _, line in draft.each(Line)])
     if not changes or draft.calendar is None:
         return []
-    rows = planned_rows([driver for _, driver in draft.each(Driver)], draft.calendar.years)
-    sources: Any = {source.name: source for source in sources_of(draft).values()}
-    planned = Paths(draft.calendar, rows, {}, {}, people_changes=changes, sources=sources)
+    planned = planned_paths(draft, draft.calendar, changes)
     return list(fewer_than_none(dict(draft.each(Line)), planned))
+
+
+def planned_paths(
+    draft: Draft, calendar: Calendar, changes: Mapping[str, PeopleChange] | None = None
+) -> Paths:
+    """Give the planned paths of a plan that is otherwise right, its people changed or not."""
+    rows = planned_rows([driver for _, driver in draft.each(Driver)], calendar.years)
+    sources: Any = {source.name: source for source in sources_of(draft).values()}
+    return Paths(calendar, rows, {}, {}, people_changes=changes, sources=sources)
 
 
 def assumption_fields(part: Declared, path: Path = ()) -> Iterator[tuple[Path, Any]]:

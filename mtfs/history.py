@@ -203,14 +203,19 @@ def _labelled(history: object) -> tuple[Array, tuple[str, ...], tuple[str, ...]]
             f"council and at least {LEAST} years"
         )
         raise MtfsError(msg)
+    require_in_a_row(years, "the history's year")
+    return ordered.to_numpy().astype(float), councils, years
+
+
+def require_in_a_row(years: Sequence[str], what: str) -> None:
+    """Check that financial years follow each other; ``what`` begins the message."""
     for before, after in pairwise(year_start(year) for year in years):
         if after != before + 1:
             msg = (
-                f"the history's year {year_label(after)} stands after {year_label(before)}; "
-                f"expected {year_label(before + 1)}: years in a row, with missing ones as NaN"
+                f"{what} {year_label(after)} stands after {year_label(before)}; expected "
+                f"{year_label(before + 1)}: years in a row, with missing ones as NaN"
             )
             raise MtfsError(msg)
-    return ordered.to_numpy().astype(float), councils, years
 
 
 def _with_dimensions(history: object) -> xr.DataArray:

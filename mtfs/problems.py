@@ -50,6 +50,7 @@ _FORMS = {
     "list": "a list in square brackets",
     "mapping": "a mapping",
 }
+NO_COMMAS = "write numbers without commas, such as 60000000"
 _SMART_QUOTES = "\u201c\u201d\u201e\u2018\u2019\u00ab"
 _NUMBER_ERRORS = {"float_type", "float_parsing", "int_type", "int_parsing", "literal_error"}
 
@@ -197,7 +198,7 @@ def _message(
     if as_text and (error in _NUMBER_ERRORS or last == "form:driver"):
         return as_text
     said = {
-        "extra_forbidden": f"unknown key '{last}': write numbers without commas, such as 60000000"
+        "extra_forbidden": f"unknown key '{last}': {NO_COMMAS}"
         if last.isdigit()
         else f"unknown key '{last}'.{suggest(last, known)} It may hold: {', '.join(known)}.",
         "missing": f"'{last}' is missing; it must be given"

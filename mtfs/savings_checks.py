@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtfs.assumptions import fixed_values
-from mtfs.checks import sources_of
+from mtfs.checks import planned_paths
 from mtfs.drivers import Driver
 from mtfs.lines import CareLine, Line, Saving, SavingsTarget
 from mtfs.lines.programme import PENNY, round_of_needs
-from mtfs.paths import Paths, planned_rows
 from mtfs.vocabulary import Array, Problem
 
 if TYPE_CHECKING:
@@ -124,10 +123,7 @@ def counted_beyond_cost(draft: Draft) -> list[Problem]:
     managed = [(path, saving) for path, saving in draft.each(Saving) if saving.manages is not None]
     if not managed or draft.calendar is None:
         return []
-    drivers = [driver for _, driver in draft.each(Driver)]
-    rows = planned_rows(drivers, draft.calendar.years)
-    sources: Any = {source.name: source for source in sources_of(draft).values()}
-    planned = Paths(draft.calendar, rows, {}, {}, sources=sources)
+    planned = planned_paths(draft, draft.calendar)
     costs = {
         line.name: (line.cost(planned) * line.share)[:, 0]
         for _, line in draft.each(CareLine)

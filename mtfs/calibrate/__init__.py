@@ -5,8 +5,9 @@ Names are loaded when they are first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mtfs.lazy import loader
 
 if TYPE_CHECKING:
     from mtfs.calibrate.correlations import FittedCorrelations, fit_correlations
@@ -70,13 +71,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a name from its module when it is first used."""
-    if name not in _HOMES:
-        msg = f"module 'mtfs.calibrate' has no attribute {name!r}"
-        raise AttributeError(msg)
-    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-    return found
+__getattr__ = loader(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

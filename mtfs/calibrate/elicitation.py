@@ -13,7 +13,8 @@ import pandas as pd
 
 from mtfs.assumptions import Assumption
 from mtfs.calibrate.implied import Implied, implied_by, quantiles_of
-from mtfs.calibrate.texts import Section, plan_text, rounded
+from mtfs.calibrate.predictive import Persistence
+from mtfs.calibrate.texts import OfDriver, rounded
 from mtfs.distributions import (
     Beta,
     Distribution,
@@ -30,7 +31,6 @@ from mtfs.vocabulary import Array, MtfsError, listing, require_share, suggest
 Family: TypeAlias = Literal[
     "normal", "student_t", "lognormal", "shifted_lognormal", "beta", "pert", "triangular"
 ]
-Persistence: TypeAlias = float | Literal["random_walk"]
 _FREE: tuple[Family, ...] = ("normal", "student_t", "lognormal", "shifted_lognormal")
 _BOUNDED: tuple[Family, ...] = ("pert", "triangular", "beta")
 FAMILIES = _FREE + _BOUNDED
@@ -41,18 +41,10 @@ _LEAN = 3  # quantiles: below, how far a shifted lognormal leans is not told
 
 
 @dataclass(frozen=True)
-class ElicitedDriver:
+class ElicitedDriver(OfDriver):
     """A driver made of what experts said."""
 
     driver: Driver
-
-    def sections(self) -> tuple[Section, ...]:
-        """Give it by the plan's keys."""
-        return (Section("drivers", (self.driver,)),)
-
-    def text(self) -> str:
-        """Write it as a plan holds it."""
-        return plan_text(self)
 
 
 @dataclass(frozen=True)

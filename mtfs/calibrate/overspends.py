@@ -12,8 +12,8 @@ import pandas as pd
 
 from mtfs.assumptions import ByYear
 from mtfs.calibrate.predictive import Persistence, averaged, conditioned, persistence_of
-from mtfs.calibrate.series import Series, labelled
-from mtfs.calibrate.texts import Section, plan_text
+from mtfs.calibrate.series import Series, alike
+from mtfs.calibrate.texts import OfDriver
 from mtfs.distributions import quantile_score
 from mtfs.drift import DriftEvidence, drift_driver, drift_evidence
 from mtfs.drivers import Driver, Interval
@@ -40,7 +40,7 @@ _LONGEST_WAIT = MAX_HORIZON  # years between the last known and a plan's first
 
 
 @dataclass(frozen=True)
-class FittedOverspend:
+class FittedOverspend(OfDriver):
     """A drift driver of one council, and what it rests on."""
 
     driver: Driver
@@ -56,19 +56,6 @@ class FittedOverspend:
     """s.d. of a year's logarithm round the council's level"""
     predictive: pd.DataFrame
     """by ``year``: ``median`` of drift, ``mean`` and ``sd`` of its logarithm"""
-
-    @property
-    def source(self) -> str:
-        """Data, window, method, as they stand in the plan's register."""
-        return self.driver.source or ""
-
-    def sections(self) -> tuple[Section, ...]:
-        """Give it by the plan's keys."""
-        return (Section("drivers", (self.driver,)),)
-
-    def text(self) -> str:
-        """Write it as a plan holds it."""
-        return plan_text(self)
 
 
 def fit_overspend(
@@ -197,23 +184,14 @@ def fit_overspend(
 
 
 def _record(budget: Series, outturn: Series) -> tuple[tuple[str, ...], Array, pd.DataFrame]:
-    years, planned = labelled(budget, "budget")
-    others, spent = labelled(outturn, "outturn")
-    if others != years:
-        odd = sorted(set(years) ^ set(others))
-        msg = f"budget and outturn have different years, such as {odd[0]}; expected the same"
-        raise MtfsError(msg)
+    years, found = alike(
+        {"budget": budget, "outturn": outturn},
+        "an amount above 0. Leave out of both a year that is not known",
+    )
     if not years:
         msg = "no year was given; without a record use mtfs.drift_driver"
         raise MtfsError(msg)
-    for name, values in (("budget", planned), ("outturn", spent)):
-        for year, value in zip(years, values, strict=True):
-            if not 0 < value < np.inf:
-                msg = (
-                    f"{name}, {year}: {value:g}; expected an amount above 0. Leave out of both a "
-                    "year that is not known"
-                )
-                raise MtfsError(msg)
+    planned, spent = found["budget"], found["outturn"]
     for year, plan, came in zip(years, planned, spent, strict=True):
         if not 1 / _FAR < came / plan < _FAR:
             msg = (

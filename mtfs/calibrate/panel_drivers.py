@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 
 from mtfs.assumptions import Assumption
 from mtfs.calibrate.predictive import driver_total_sd
-from mtfs.calibrate.texts import Section, by_year, plan_text
+from mtfs.calibrate.texts import OfDriver, by_year
 from mtfs.drivers import Driver
 from mtfs.sampling import RandomScores, draw_scores
 from mtfs.vocabulary import (
@@ -31,7 +31,7 @@ _LEAST_DF, _MOST_DF = 2.1, 100.0  # of a Student's t; above, it is as good as no
 
 
 @dataclass(frozen=True)
-class PanelDriver:
+class PanelDriver(OfDriver):
     """A driver of growth from a panel's forecast, and how near it comes to it."""
 
     driver: Driver
@@ -42,22 +42,9 @@ class PanelDriver:
     ``forecast`` and, by :attr:`persistence`, of the ``driver``"""
 
     @property
-    def source(self) -> str:
-        """Data, window and method, as they stand in the plan's register."""
-        return self.driver.source or ""
-
-    @property
     def persistence(self) -> float:
         """Which gives growth over all years together the spread that the forecast gives it."""
         return float(self.driver.persistence or 0.0)
-
-    def sections(self) -> tuple[Section, ...]:
-        """Give it by the plan's keys."""
-        return (Section("drivers", (self.driver,)),)
-
-    def text(self) -> str:
-        """Write it as a plan holds it."""
-        return plan_text(self)
 
 
 def panel_driver(

@@ -24,7 +24,6 @@ Method: TypeAlias = Literal["linear", "quantiles"]
 _HALVINGS = 60
 _LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)  # that a family is fitted to
 _APART = 20.0  # times: one expert's figures in percent beside another's in fractions
-_ROUNDING = 1e-9
 _SLICES = 4000  # of equal probability, for the s.d. of averaged quantiles
 # Experts' distributions are read between knots 1/256 of a score apart: a straight line between them
 # is within 2e-6 of the spread of a curve as bent as a lognormal's.

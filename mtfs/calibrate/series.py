@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mtfs.history import LEAST, History
+from mtfs.history import LEAST, History, require_in_a_row
 from mtfs.vocabulary import Array, MtfsError, PlanWarning, listing, year_label, year_start
 
 Series: TypeAlias = "pd.Series[float] | xr.DataArray"
@@ -72,7 +72,7 @@ def rates_of(
             msg = f"{name}: {what} is {given!r}; expected a list of years, ['{such}']"
             raise MtfsError(msg)
     years, found = labelled(series, name)
-    _require_in_a_row(years, name)
+    require_in_a_row(years, f"{name}:")
     _require_known(years, found, gaps, name)
     if values == "levels":
         _require_growth(found, name)
@@ -130,14 +130,32 @@ def labelled(series: object, name: str) -> tuple[tuple[str, ...], Array]:
     return tuple(years), np.asarray(series, dtype=np.float64)
 
 
-def _require_in_a_row(years: Sequence[str], name: str) -> None:
-    for before, after in pairwise(year_start(year) for year in years):
-        if after != before + 1:
-            msg = (
-                f"{name}: {year_label(after)} stands after {year_label(before)}; expected "
-                f"{year_label(before + 1)}: years in a row, with missing ones as NaN"
-            )
+def alike(series: Mapping[str, Series], expected: str) -> tuple[tuple[str, ...], dict[str, Array]]:
+    """Give the years that several series share, and their values, all above 0.
+
+    Parameters
+    ----------
+    series
+        By the name that errors call them.
+    expected
+        What a value has to be, in words.
+    """
+    first = next(iter(series))
+    years: tuple[str, ...] = ()
+    found: dict[str, Array] = {}
+    for name, each in series.items():
+        labels, found[name] = labelled(each, name)
+        if name != first and labels != years:
+            odd = sorted(set(labels) ^ set(years))
+            msg = f"{name} and {first} have different years, such as {odd[0]}; expected the same"
             raise MtfsError(msg)
+        years = labels
+    for name, values in found.items():
+        for year, value in zip(years, values, strict=True):
+            if not 0 < value < np.inf:
+                msg = f"{name}, {year}: {value:g}; expected {expected}"
+                raise MtfsError(msg)
+    return years, found
 
 
 def _require_known(years: Sequence[str], values: Array, gaps: Sequence[str], name: str) -> None:

@@ -28,7 +28,7 @@ from mtfs.calibrate.predictive import (
     persistence_of,
 )
 from mtfs.calibrate.series import CALLED, Rates, Series, Values, rates_of
-from mtfs.calibrate.texts import Section, by_year, plan_text
+from mtfs.calibrate.texts import OfDriver, by_year
 from mtfs.drivers import Driver
 from mtfs.vocabulary import (
     MAX_HORIZON,
@@ -46,7 +46,7 @@ _SCORED = {"crps": "CRPS", "log": "log score"}
 
 
 @dataclass(frozen=True)
-class FittedDriver:
+class FittedDriver(OfDriver):
     """A driver learnt from one series, and what it rests on."""
 
     driver: Driver
@@ -63,19 +63,6 @@ class FittedDriver:
     window: tuple[str, str]
     known: int
     """years"""
-
-    @property
-    def source(self) -> str:
-        """Data, window, method and score, as they stand in the plan's register."""
-        return self.driver.source or ""
-
-    def sections(self) -> tuple[Section, ...]:
-        """Give it by the plan's keys."""
-        return (Section("drivers", (self.driver,)),)
-
-    def text(self) -> str:
-        """Write it as a plan holds it."""
-        return plan_text(self)
 
 
 def fit_driver(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mtfs.calibrate.candidates import Model
 from mtfs.calibrate.correlations import FittedCorrelations, fit_correlations
-from mtfs.calibrate.series import Series, labelled
+from mtfs.calibrate.series import Series, alike
 from mtfs.calibrate.single import FittedDriver, fit_driver
 from mtfs.calibrate.texts import Fitted, Section, plan_text
 from mtfs.coalitions import Company, shapley
@@ -141,19 +141,7 @@ def split_growth(spend: Series, people: Series, prices: Series) -> GrowthSplit:
     [11.0, 0.0, 21.0, 32.0]
     """
     held = {"spend": spend, "people": people, "prices": prices}
-    years: tuple[str, ...] = ()
-    found: dict[str, Array] = {}
-    for name, series in held.items():
-        labels, values = labelled(series, name)
-        if years and labels != years:
-            odd = sorted(set(labels) ^ set(years))
-            msg = f"{name} and spend have different years, such as {odd[0]}; expected the same"
-            raise MtfsError(msg)
-        years, found[name] = labels, values
-        for label, value in zip(labels, values, strict=True):
-            if not 0 < value < np.inf:
-                msg = f"{name}, {label}: {value:g}; expected a number above 0"
-                raise MtfsError(msg)
+    years, found = alike(held, "a number above 0")
     if len(years) < 2:  # noqa: PLR2004 - one growth
         msg = f"found {len(years)} year; expected at least two"
         raise MtfsError(msg)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import yaml
 
 from mtfs.assumptions import Assumption, ByYear, Declared
+from mtfs.drivers import Driver
 from mtfs.vocabulary import Array, MtfsError, listing
 
 _WIDTH = 100
@@ -38,6 +39,25 @@ class Fitted(Protocol):
     def sections(self) -> tuple[Section, ...]:
         """Give it by the plan's keys."""
         ...
+
+
+class OfDriver:
+    """What was learnt as one driver."""
+
+    driver: Driver
+
+    @property
+    def source(self) -> str:
+        """Data, window and method, as they stand in the plan's register."""
+        return self.driver.source or ""
+
+    def sections(self) -> tuple[Section, ...]:
+        """Give it by the plan's keys."""
+        return (Section("drivers", (self.driver,)),)
+
+    def text(self) -> str:
+        """Write it as a plan holds it."""
+        return plan_text(self)
 
 
 def plan_text(*fitted: Fitted) -> str:

@@ -94,13 +94,15 @@ def forecast(  # noqa: PLR0917 - typer reads options from the signature
 
     history = _history(
         source,
-        measure,
-        year_is,
-        [council_column, year_column, value_column],
-        where,
-        add_up,
-        missing,
         leave_out,
+        measure=measure,
+        year_is=year_is,
+        council=council_column,
+        year=year_column,
+        value=value_column,
+        where=dict(_split(each, "--where", "basis=outturn") for each in where or ()),
+        add_up=add_up,
+        missing=missing or (),
     )
     gaps = _gaps(history, gap, with_gaps=with_gaps)
     if council is None and driver is not None:
@@ -185,13 +187,15 @@ def backtest(  # noqa: PLR0917
     require_target(plot, {".png", ".svg"})
     history = _history(
         source,
-        measure,
-        year_is,
-        [council_column, year_column, value_column],
-        where,
-        add_up,
-        missing,
         leave_out,
+        measure=measure,
+        year_is=year_is,
+        council=council_column,
+        year=year_column,
+        value=value_column,
+        where=dict(_split(each, "--where", "basis=outturn") for each in where or ()),
+        add_up=add_up,
+        missing=missing or (),
     )
     gaps = _gaps(history, gap, with_gaps=with_gaps)
     seed = seeded(seed)
@@ -221,7 +225,7 @@ def backtest(  # noqa: PLR0917
     show_table("scores of logarithms, with 95% intervals; skill against naive", columns, rows)
     if table.attrs["note"]:
         typer.echo(f"{table.attrs['note']}\n")
-    by_lead = score_table(ds, by="lead", n_boot=1)
+    by_lead = score_table(ds, by="lead")
     held = by_lead["coverage_80"]
     rows = [
         [str(lead), *(f"{held.loc[lead, name]:.0%}" for name in table.index)]
@@ -237,34 +241,15 @@ def backtest(  # noqa: PLR0917
     if plot is not None:
         from mtfs.plot import coverage
 
-        draw_picture(lambda: coverage(score_table(ds, by="lead")), plot)
+        draw_picture(lambda: coverage(by_lead), plot)
         typer.echo(f"wrote {plot}")
 
 
-def _history(  # noqa: PLR0917 - what the commands were given
-    source: Path,
-    measure: str | None,
-    year_is: str,
-    columns: list[str],
-    where: list[str] | None,
-    add_up: str | None,
-    missing: list[str] | None,
-    leave_out: list[str] | None,
-) -> xr.DataArray:
+def _history(source: Path, leave_out: list[str] | None, **how: Any) -> xr.DataArray:
+    """Read a history as ``load_history`` is told, and leave out councils."""
     from mtfs.io import load_history
 
-    council, year, value = columns
-    found = load_history(
-        source,
-        measure=measure,
-        year_is=year_is,  # type: ignore[arg-type]  # which it checks
-        council=council,
-        year=year,
-        value=value,
-        where=dict(_split(each, "--where", "basis=outturn") for each in where or ()),
-        add_up=add_up,
-        missing=missing or (),
-    )
+    found = load_history(source, **how)
     for name in leave_out or ():
         _require_council(name, found)
     return found.drop_sel(council=leave_out or [])

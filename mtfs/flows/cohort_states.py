@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, ClassVar, Self, TypeAlias
 
@@ -25,13 +26,13 @@ from mtfs.assumptions import (
     YearLabel,
     fixed_values,
     form,
+    pairs,
 )
 from mtfs.flows.counts import Counted
 from mtfs.flows.keeping import KEPT
 from mtfs.flows.levers import Value
 from mtfs.flows.populations import age_range, plain_age
 from mtfs.flows.simulation import shock_of
-from mtfs.flows.states import pairs
 from mtfs.flows.uniforms import Keys, draw_keys, uniforms, word
 from mtfs.sampling import ShockSpec
 from mtfs.vocabulary import Array, MtfsError, Path, listing, suggest, year_label, year_start
@@ -335,17 +336,19 @@ class CohortStates(Noted):
 
     def _drawn(self, scores: Array, years: Sequence[str], value: Value) -> Array:
         """Count average people in some draws, or give what is kept of them."""
-        held = self.model_dump_json(exclude={"services"})
-        found = hashlib.blake2b(held.encode(), digest_size=16)
+        found = hashlib.blake2b(self._canonical, digest_size=16)
         found.update("\0".join(years).encode())
         for each in (scores, *map(value, self._assumptions())):
             found.update(str(each.shape).encode() + each.tobytes())
-        key = ("counted", found.digest())
-        (people,) = KEPT.get(key) or (None,)
-        if people is None:
-            people = self.counted(draw_keys(scores, self.name), years, value).average
-            KEPT.keep(key, (people,))
-        return people
+        return KEPT.once(
+            ("counted", found.digest()),
+            lambda: self.counted(draw_keys(scores, self.name), years, value).average,
+        )
+
+    @cached_property
+    def _canonical(self) -> bytes:
+        """All of it that counts follow, as JSON."""
+        return self.model_dump_json(exclude={"services"}).encode()
 
     def users(self, people: Array, value: Value) -> Array:
         """Give who uses each service, shape (service, age, setting, year, draw).

@@ -10,7 +10,16 @@ import numpy as np
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from scipy.special import gammaincinv, ndtri
 
-from mtfs.assumptions import Assumption, Count, Declared, GrowthAssumption, Name, Number, form
+from mtfs.assumptions import (
+    Assumption,
+    Count,
+    Declared,
+    GrowthAssumption,
+    Name,
+    Number,
+    form,
+    pairs,
+)
 from mtfs.distributions import interval, require_interval
 from mtfs.flows.cohort_states import (
     AgeLabel,
@@ -21,7 +30,7 @@ from mtfs.flows.cohort_states import (
 from mtfs.flows.counts import Ageing, Chances, Counted, Counts, rounded, uneven
 from mtfs.flows.levers import Value
 from mtfs.flows.populations import age_range
-from mtfs.flows.states import ByYears, pairs
+from mtfs.flows.states import YEAR_DAYS, ByYears
 from mtfs.flows.uniforms import Keys, uniforms, word
 from mtfs.vocabulary import MAX_HORIZON, Array, Path, year_label, year_start
 
@@ -244,7 +253,7 @@ class FlowCohort(CohortStates):
             yearly = stated.mean if isinstance(stated, Observed | Stated) else stated
             if yearly > _FAST:
                 text = (
-                    f"at {yearly:.3g} a year people stay {365.25 / yearly:.0f} days on average; "
+                    f"at {yearly:.3g} a year people stay {YEAR_DAYS / yearly:.0f} days on average; "
                     f"write {yearly:.3g}% a year as {yearly / 100:.3g}"
                 )
                 yield where, text

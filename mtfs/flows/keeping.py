@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from mtfs.vocabulary import Array
 
@@ -23,6 +24,13 @@ class Kept:
             if key in self._held:
                 self._held.move_to_end(key)
             return self._held.get(key)
+
+    def once(self, key: object, make: Callable[[], Array]) -> Array:
+        """Give what is kept, or make and keep it."""
+        if (found := self.get(key)) is None:
+            found = (make(),)
+            self.keep(key, found)
+        return found[0]
 
     def keep(self, key: object, found: tuple[Array, ...]) -> None:
         """Keep something, and let go of what was not used for longest."""

@@ -200,14 +200,13 @@ class Flow(Noted):
         """Give the expected average people of every year gone through, shape (state, year)."""
         steps = self._steps(years)
         resolved = Resolved.of(self.levers, self.model, steps, value=value, years=years)
-        key = ("expected", _digest(self.model, resolved, steps))
-        if (kept := KEPT.get(key)) is not None:
-            return kept[0]
-        found = expected(self.model, resolved, steps)
-        people = by_state(self.model, resolved, found.average[..., None], found.homes[..., None])
-        people = people.reshape(-1, len(steps.years))
-        KEPT.keep(key, (people,))
-        return people
+
+        def work() -> Array:
+            found = expected(self.model, resolved, steps)
+            average, homes = found.average[..., None], found.homes[..., None]
+            return by_state(self.model, resolved, average, homes).reshape(-1, len(steps.years))
+
+        return KEPT.once(("expected", _digest(self.model, resolved, steps)), work)
 
     def _simulated(
         self, scores: Array, years: Sequence[str], resolved: Resolved, steps: Steps
@@ -221,11 +220,7 @@ class Flow(Noted):
 
         key = ("drawn", self.name, *years, _digest(self.model, resolved, steps))
         if any(each.factor.shape[1] > 1 for each in resolved.multipliers):
-            (people,) = KEPT.get((*key, scores.tobytes())) or (None,)
-            if people is None:
-                people = work(scores)
-                KEPT.keep((*key, scores.tobytes()), (people,))
-            return people
+            return KEPT.once((*key, scores.tobytes()), lambda: work(scores))
         known, people = KEPT.get(key) or (np.empty(0), None)
         new = np.setdiff1d(scores, known)
         if len(new) or people is None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from mtfs.assumptions import Count, Declared, Name, Number, YearLabel
+from mtfs.assumptions import Count, Declared, Name, Number, YearLabel, pairs
 from mtfs.vocabulary import Array
 
 ADULT = 18  # a child leaves care on the eighteenth birthday
 YEAR_DAYS = 365.25  # days in a year of age or of exposure
 OTHER, UASC = "other", "UASC"  # unaccompanied asylum-seeking children flow apart from all others
-
-
-def pairs(data: Any) -> Any:
-    """Turn a mapping into pairs, which are frozen and can be hashed."""
-    return tuple(data.items()) if isinstance(data, Mapping) else data
 
 
 ByYears = Annotated[

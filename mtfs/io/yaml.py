@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from mtfs.problems import NO_COMMAS
 from mtfs.vocabulary import Path as Place
 from mtfs.vocabulary import PlanError, Problem
 
@@ -183,7 +184,7 @@ class _Reader:
                 first = self.lines[*place, key]
                 message = f"the key '{key}' stands twice; it is first on line {first}"
                 if key.isdigit():
-                    message += ": write numbers without commas, such as 60000000"
+                    message += f": {NO_COMMAS}"
                 self.problems.append(Problem((*place, key), message, "", self.file, line))
             else:
                 self.lines[*place, key] = line

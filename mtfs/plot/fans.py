@@ -58,7 +58,7 @@ def fan(
     axes = plt.subplots(figsize=(8, 4.5), layout="constrained")[1] if ax is None else ax
     pairs = len(q) // 2
     for number in range(pairs):
-        label = f"{100 * q[number]:.3g}% to {100 * q[-1 - number]:.3g}%"
+        label = span(q[number], q[-1 - number])
         shade = 0.18 + 0.42 * number / max(pairs - 1, 1)
         axes.fill_between(
             x,
@@ -82,3 +82,8 @@ def fan(
     axes.legend(frameon=False, loc="best", fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
     return axes
+
+
+def span(low: float, high: float) -> str:
+    """Write two quantiles as they are: 2.5% to 97.5%."""
+    return f"{100 * low:.3g}% to {100 * high:.3g}%"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtfs.measures import in_unit
+from mtfs.plot.fans import span
 from mtfs.vocabulary import MtfsError, listing
 
 if TYPE_CHECKING:
@@ -99,10 +100,7 @@ def intervals(
     axes.use_sticky_edges = False
     axes.margins(y=0.05)
     axes.set_ylabel(f"{bands.attrs.get('long_name', bands.name)}, GBP m")
-    said = [
-        f"{100 * low:.3g}% to {100 * high:.3g}%"
-        for low, high in zip(q[:pairs], q[::-1], strict=False)
-    ]
+    said = [span(low, high) for low, high in zip(q[:pairs], q[::-1], strict=False)]
     axes.set_title(f"{' and '.join(said)} of draws; white: median", fontsize="small")
     axes.legend(frameon=False, fontsize="small", loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)

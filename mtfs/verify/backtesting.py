@@ -81,8 +81,8 @@ def backtest(
         :mod:`mtfs.verify.references`), any callable, or callables by name.
     n_draws, seed
         How many draws each forecaster is asked for, 40 or more, as an interval of 95% has no ends
-        with fewer; and what fixes them: every origin has a seed of
-        its own, the same for all forecasters. A fresh seed unless given.
+        with fewer; and what fixes them: every origin has a seed of its own, the same for all
+        forecasters. A fresh seed unless given.
     scale
         On which draws and outcomes are compared: logarithms, where an error of 0.1 is about 10% for
         every council, or levels, where large councils count most.

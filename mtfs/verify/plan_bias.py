@@ -16,7 +16,8 @@ from mtfs.verify.records import (
     TrackRecord,
     budgeted,
     independent_plans,
-    require_one_unit,
+    require_made,
+    require_todays_unit,
     scale_of,
 )
 from mtfs.vocabulary import Array, MtfsError, listing, suggest
@@ -63,10 +64,10 @@ def optimism(
         By ``quantity`` and ``year``: ``lead``; ``planned``, what today's plan states;
         ``mean_error`` of past plans as many years ahead, what came less what was planned;
         ``expected``, the two together; ``below``, the share of today's draws below that, and
-        ``below_se``, its Monte Carlo standard error; ``came``,
-        the mean of what past plans' years came to (of drivers only: levels of other years say
-        nothing of this one's); ``errors`` and ``independent``, on how many it rests and what they
-        are worth; ``adverse``, the share of errors that hurt; and ``verdict``:
+        ``below_se``, its Monte Carlo standard error; ``came``, the mean of what past plans' years
+        came to (of drivers only: levels of other years say nothing of this one's); ``errors`` and
+        ``independent``, on how many it rests and what they are worth; ``adverse``, the share of
+        errors that hurt; and ``verdict``:
 
         - "optimistic": past plans erred on the side that hurts, and today's states no more (less,
           of an income) than what came of them;
@@ -96,8 +97,7 @@ def optimism(
     if net_budget is not None and not any(record.states_net_budgets for record in held):
         msg = "net_budget= is given, and the past plans state none; state both or neither"
         raise MtfsError(msg)
-    if made is not None and all(record.basis == "outturn" for record in held):
-        budgeted((), made, held[0])
+    require_made(made, held)
     rows = [
         row for record in held for row in _rows(ds, record, made, net_budget, open_years=open_years)
     ]
@@ -121,11 +121,9 @@ def _rows(
     used = record.used(open_years=open_years)
     budget = net_budget if record.states_net_budgets else None
     scale = {miss: scale_of(miss, budget, record.quantity) for miss in used}
-    came_to = [miss.came for miss in used]
-    words = ("what past years came to", "what today's plan states")
-    require_one_unit(record.quantity, came_to, planned.tolist(), words)
+    require_todays_unit(record.quantity, used, planned.tolist())
     years = [str(year) for year in ds["year"].to_numpy()]
-    past = budgeted(years, made if record.basis == "revision" else None, record)
+    past = budgeted(years, made, record)
     sign = 1.0 if record.adverse == "above" else -1.0
     came = float(np.mean(list({miss.year: miss.came for miss in used}.values())))
     found = []

@@ -19,7 +19,8 @@ from mtfs.verify.records import (
     TrackRecord,
     budgeted,
     independent_plans,
-    require_one_unit,
+    require_made,
+    require_todays_unit,
     scale_of,
 )
 from mtfs.vocabulary import Array, MtfsError, listing, require_share
@@ -347,6 +348,7 @@ def recalibrate(
     today = _Today.of(ds, variable)
     every = record.used(open_years=open_years)
     years = [str(year) for year in ds["year"].to_numpy()]
+    require_made(made, [record])
     past = budgeted(years, made, record)
     ahead = [lead for year, lead in zip(years, today.leads, strict=True) if year not in past]
     used = tuple(miss for miss in every if miss.lead in ahead)
@@ -358,8 +360,7 @@ def recalibrate(
             f"{reach}: nothing to compare"
         )
         raise MtfsError(msg)
-    words = ("what past years came to", "what today's plan states")
-    require_one_unit(variable, [miss.came for miss in used], today.planned.tolist(), words)
+    require_todays_unit(variable, used, today.planned.tolist())
     scales = [scale_of(miss, net_budget, variable) for miss in used]
     rows = [today.leads.index(miss.lead) for miss in used]
     errors = np.array([miss.error * scale for miss, scale in zip(used, scales, strict=True)])

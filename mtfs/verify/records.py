@@ -19,7 +19,7 @@ from typing import Annotated, Literal, get_args
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from mtfs.assumptions import Declared, Number, Pounds, YearLabel
+from mtfs.assumptions import Declared, Number, Pounds, YearLabel, pairs
 from mtfs.vocabulary import MtfsError, listing, suggest, year_start
 
 Basis = Literal["revision", "outturn"]
@@ -50,31 +50,38 @@ def _began(year: str) -> int:
     return year_start(year) * _MONTHS + _APRIL - 1
 
 
-def budgeted(years: Iterable[str], made: str | None, record: TrackRecord) -> tuple[str, ...]:
-    """Give the years that no revision is to come of: whose budget a plan made then is, or later.
-
-    Raises
-    ------
-    MtfsError
-        When the record is of revisions and ``made`` is no month, or of outturns and it is given.
-    """
-    if record.basis == "outturn":
-        if made is not None:
-            msg = f"the record of {record.quantity} is of outturns; made= goes with revisions"
-            raise MtfsError(msg)
-        return ()
-    if made is None:
+def require_made(made: str | None, records: Sequence[TrackRecord]) -> None:
+    """Check when today's plan was made: records of revisions need it, others have no use for it."""
+    revised = [record for record in records if record.basis == "revision"]
+    if made is None and revised:
         msg = (
-            f"the record of {record.quantity} is of revisions: say when today's plan was made, "
+            f"the record of {revised[0].quantity} is of revisions: say when today's plan was made, "
             "such as made='2026-02', since a year whose budget is set is not revised any more"
         )
         raise MtfsError(msg)
+    if made is None:
+        return
+    if not revised:
+        msg = f"the record of {records[0].quantity} is of outturns; made= goes with revisions"
+        raise MtfsError(msg)
     try:
-        month = _month(_check_made(made))
+        _check_made(made)
     except (TypeError, ValueError) as error:
         msg = f"made: {error}"
         raise MtfsError(msg) from None
-    return tuple(year for year in years if _began(year) - month <= _BUDGET_MONTHS)
+
+
+def budgeted(years: Iterable[str], made: str | None, record: TrackRecord) -> tuple[str, ...]:
+    """Give the years that no revision is to come of: whose budget a plan made then is, or later."""
+    if record.basis == "outturn" or made is None:
+        return ()
+    return tuple(year for year in years if _began(year) - _month(made) <= _BUDGET_MONTHS)
+
+
+def require_todays_unit(quantity: str, used: Iterable[Miss], planned: Iterable[float]) -> None:
+    """Refuse a record in another unit than today's plan."""
+    words = ("what past years came to", "what today's plan states")
+    require_one_unit(quantity, [miss.came for miss in used], planned, words)
 
 
 def require_one_unit(
@@ -95,17 +102,13 @@ def require_one_unit(
         raise MtfsError(msg)
 
 
-def _pairs(value: object) -> object:
-    return tuple(value.items()) if isinstance(value, Mapping) else value
-
-
 class PastPlan(Declared):
     """What one plan said of one quantity, year by year."""
 
     made: Annotated[str, AfterValidator(_check_made)]
     """the month in which it was made, such as ``2025-02``"""
     values: Annotated[
-        tuple[tuple[YearLabel, Number], ...], BeforeValidator(_pairs), Field(min_length=1)
+        tuple[tuple[YearLabel, Number], ...], BeforeValidator(pairs), Field(min_length=1)
     ]
     """a mapping by financial year: levels of a gap in GBP, or fractions such as a pay award"""
     policy: str = ""
